@@ -1,0 +1,178 @@
+#include "assay/api/content.h"
+
+#include "assay/base/error.h"
+#include "assay/base/text.h"
+
+#include <nlohmann/json.hpp>
+
+namespace assay {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view to_string(Role role) {
+    switch (role) {
+    case Role::System:
+        return "system";
+    case Role::User:
+        return "user";
+    case Role::Assistant:
+        return "assistant";
+    case Role::Tool:
+        return "tool";
+    }
+    return "user";
+}
+
+std::string Message::text() const {
+    std::string out;
+    for (const ContentPart& part : parts)
+        if (const auto* text = std::get_if<TextPart>(&part)) out += text->text;
+    return out;
+}
+
+std::vector<const ToolCall*> Message::tool_calls() const {
+    std::vector<const ToolCall*> out;
+    for (const ContentPart& part : parts)
+        if (const auto* call = std::get_if<ToolCall>(&part)) out.push_back(call);
+    return out;
+}
+
+namespace {
+MessageRef text_message(Role role, std::string text) {
+    return std::make_shared<const Message>(Message{role, {TextPart{std::move(text)}}});
+}
+} // namespace
+
+MessageRef system_message(std::string text) {
+    return text_message(Role::System, std::move(text));
+}
+MessageRef user_message(std::string text) {
+    return text_message(Role::User, std::move(text));
+}
+MessageRef assistant_message(std::string text) {
+    return text_message(Role::Assistant, std::move(text));
+}
+MessageRef tool_message(ToolResult result) {
+    return std::make_shared<const Message>(Message{Role::Tool, {std::move(result)}});
+}
+
+namespace {
+std::string blob_label(const BlobRef& blob) {
+    return "[" + blob.media_type + ", " + std::to_string(blob.size) + " bytes]";
+}
+} // namespace
+
+std::string plain_text(const std::vector<MediaPart>& parts) {
+    std::string out;
+    for (const MediaPart& part : parts) {
+        if (const auto* text = std::get_if<TextPart>(&part))
+            out += text->text;
+        else
+            out += blob_label(std::get<ImagePart>(part).blob);
+    }
+    return out;
+}
+
+namespace {
+Json blob_json(const BlobRef& blob) {
+    return {{"sha256", blob.hash.hex()}, {"size", blob.size}, {"type", blob.media_type}};
+}
+
+BlobRef blob_from(const Json& json) {
+    BlobRef blob;
+    std::string raw = from_hex(json.at("sha256").get<std::string>());
+    if (raw.size() != blob.hash.bytes.size())
+        throw Error(ErrorKind::Input, "message: sha256 of a wrong length");
+    std::copy(raw.begin(), raw.end(), blob.hash.bytes.begin());
+    blob.size = json.at("size").get<std::uint64_t>();
+    blob.media_type = json.at("type").get<std::string>();
+    return blob;
+}
+
+Json media_json(const MediaPart& part) {
+    if (const auto* text = std::get_if<TextPart>(&part)) return {{"text", utf8_clean(text->text)}};
+    return {{"image", blob_json(std::get<ImagePart>(part).blob)}};
+}
+
+struct PartToJson {
+    Json operator()(const TextPart& p) const { return {{"text", utf8_clean(p.text)}}; }
+    Json operator()(const ImagePart& p) const { return {{"image", blob_json(p.blob)}}; }
+    Json operator()(const VideoPart& p) const { return {{"video", blob_json(p.blob)}}; }
+    Json operator()(const ReasoningPart& p) const {
+        Json out = {{"reasoning", utf8_clean(p.text)}};
+        if (!p.signature.empty()) out["signature"] = p.signature;
+        return out;
+    }
+    Json operator()(const ToolCall& p) const {
+        return {{"tool_call",
+                 {{"id", utf8_clean(p.id)},
+                  {"name", utf8_clean(p.name)},
+                  {"arguments", utf8_clean(p.arguments)}}}};
+    }
+    Json operator()(const ToolResult& p) const {
+        Json parts = Json::array();
+        for (const MediaPart& part : p.parts) parts.push_back(media_json(part));
+        Json result = {{"call_id", utf8_clean(p.call_id)},
+                       {"name", utf8_clean(p.name)},
+                       {"parts", std::move(parts)}};
+        if (p.is_error) result["is_error"] = true;
+        return {{"tool_result", std::move(result)}};
+    }
+};
+
+ContentPart part_from(const Json& json) {
+    if (json.contains("text")) return TextPart{json["text"].get<std::string>()};
+    if (json.contains("image")) return ImagePart{blob_from(json["image"])};
+    if (json.contains("video")) return VideoPart{blob_from(json["video"])};
+    if (json.contains("reasoning"))
+        return ReasoningPart{json["reasoning"].get<std::string>(), json.value("signature", "")};
+    if (json.contains("tool_call")) {
+        const Json& call = json["tool_call"];
+        return ToolCall{call.at("id"), call.at("name"), call.at("arguments")};
+    }
+    if (json.contains("tool_result")) {
+        const Json& in = json["tool_result"];
+        ToolResult result{in.at("call_id"), in.at("name"), {}, in.value("is_error", false)};
+        for (const Json& part : in.at("parts")) {
+            if (part.contains("text"))
+                result.parts.push_back(TextPart{part["text"].get<std::string>()});
+            else
+                result.parts.push_back(ImagePart{blob_from(part.at("image"))});
+        }
+        return result;
+    }
+    throw Error(ErrorKind::Input, "message: unknown part " + json.dump().substr(0, 80));
+}
+
+Role role_from(const std::string& text) {
+    for (Role role : {Role::System, Role::User, Role::Assistant, Role::Tool})
+        if (text == to_string(role)) return role;
+    throw Error(ErrorKind::Input, "message: unknown role '" + text + "'");
+}
+} // namespace
+
+std::string to_json(const Message& message) {
+    // The common case by hand: a turn with one text is on the hot path of every run.
+    if (message.parts.size() == 1) {
+        if (const auto* text = std::get_if<TextPart>(&message.parts[0]))
+            return "{\"role\":\"" + std::string(to_string(message.role)) +
+                   "\",\"parts\":[{\"text\":" + json_quote(text->text) + "}]}";
+    }
+    Json parts = Json::array();
+    for (const ContentPart& part : message.parts) parts.push_back(std::visit(PartToJson{}, part));
+    return Json{{"role", to_string(message.role)}, {"parts", std::move(parts)}}.dump();
+}
+
+Message message_from_json(std::string_view text) {
+    try {
+        Json json = Json::parse(text);
+        Message message;
+        message.role = role_from(json.at("role").get<std::string>());
+        for (const Json& part : json.at("parts")) message.parts.push_back(part_from(part));
+        return message;
+    } catch (const Json::exception& e) {
+        throw Error(ErrorKind::Input, std::string("message: ") + e.what());
+    }
+}
+
+} // namespace assay
