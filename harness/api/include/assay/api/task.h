@@ -3,6 +3,7 @@
 
 #include "assay/api/environment.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,11 @@ struct Task {
     PhaseLimits limits;
     Budget budget;
     ResourceClaim claim;
+    // False: the agent has the suite's tools and no shell or file tool of its own (MCP Atlas).
+    bool sandbox_tools = true;
+    // What the suite wants of the agent, e.g. {"max_tool_calls": "100"}; the user's settings win,
+    // keys that an agent does not know are ignored.
+    std::map<std::string, std::string> agent_defaults;
     std::string metadata = "{}"; // JSON object, for reports
 };
 using TaskRef = std::shared_ptr<const Task>;
