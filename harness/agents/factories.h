@@ -1,0 +1,13 @@
+// The constructors behind the registry, one pair an agent.
+#pragma once
+
+#include "assay/agents/agents.h"
+
+namespace assay {
+
+const AgentInfo& oracle_info();
+const AgentInfo& noop_info();
+std::unique_ptr<Agent> make_oracle(const Settings& settings);
+std::unique_ptr<Agent> make_noop(const Settings& settings);
+
+} // namespace assay
