@@ -38,8 +38,8 @@ class FileSystem {
 
 class RealFileSystem final : public FileSystem {
   public:
-    std::string read(const Path& path, std::uint64_t limit) override;
-    void write(const Path& path, std::string_view data, unsigned mode) override;
+    std::string read(const Path& path, std::uint64_t limit = 1ull << 30) override;
+    void write(const Path& path, std::string_view data, unsigned mode = 0644) override;
     std::optional<FileInfo> info(const Path& path) override;
     std::vector<std::string> list(const Path& folder) override;
     void make_folders(const Path& folder) override;
