@@ -7,10 +7,40 @@
 
 namespace assay {
 
+namespace {
+using SettingList = std::vector<std::pair<std::string, std::string>>;
+
+// What every agent with a model understands.
+SettingList with_sampling(SettingList list) {
+    list.insert(list.end(), {{"temperature", "sampling temperature"},
+                             {"top_p", "nucleus sampling"},
+                             {"top_k", "top-k sampling"},
+                             {"max_tokens", "longest completion"},
+                             {"reasoning_effort", "as the provider understands it"}});
+    return list;
+}
+
+SettingList tools_settings() {
+    return with_sampling(
+        {{"builtin", "shell, file and submit: auto (as the task says), all or none"},
+         {"system", "the system prompt; empty: none"},
+         {"max_tool_calls", "calls in the whole trial; 0: no limit"},
+         {"at_max_tool_calls", "answer (ask for a last answer) or stop (drop the rest and end)"},
+         {"answer",
+          "final (the last message) or last_text (also kept when a limit ends the trial)"},
+         {"context", "when it is full: stop, or compact old tool results once"},
+         {"tool_output_limit", "bytes of one tool result shown to the model; 0: no limit"},
+         {"shell_timeout", "seconds for a shell call that names none"},
+         {"shell_timeout_max", "most seconds that a shell call may ask for"},
+         {"shell_output", "bytes of shell output shown to the model"}});
+}
+} // namespace
+
 const std::vector<AgentKind>& agent_kinds() {
     static const std::vector<AgentKind> kinds = {
         {oracle_info(), {}, make_oracle},
         {noop_info(), {}, make_noop},
+        {tools_info(), tools_settings(), make_tools},
     };
     return kinds;
 }

@@ -7,7 +7,9 @@ namespace assay {
 
 const AgentInfo& oracle_info();
 const AgentInfo& noop_info();
+const AgentInfo& tools_info();
 std::unique_ptr<Agent> make_oracle(const Settings& settings);
 std::unique_ptr<Agent> make_noop(const Settings& settings);
+std::unique_ptr<Agent> make_tools(const Settings& settings);
 
 } // namespace assay
