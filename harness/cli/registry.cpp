@@ -2,11 +2,14 @@
 #include "registry.h"
 
 #include "assay/sandboxes/null.h"
+#include "assay/suites/example.h"
 
 namespace assay {
 
 const std::vector<SuiteEntry>& suite_registry() {
-    static const std::vector<SuiteEntry> entries = {};
+    static const std::vector<SuiteEntry> entries = {
+        {"example", "three sums: the smallest suite, to be copied", make_example},
+    };
     return entries;
 }
 

@@ -146,3 +146,18 @@ TEST_CASE("the project's own rules of text") {
     INFO(listing(problems));
     CHECK(problems.empty());
 }
+
+TEST_CASE("a minimal suite costs four files and one line") {
+    RealFileSystem fs;
+    std::size_t files = 1; // the factory header
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(Path(ASSAY_SOURCE_DIR) /
+                                                                           "suites" / "example"))
+        files += entry.is_regular_file() ? 1u : 0u;
+    CHECK(files <= 4);
+    std::string registry =
+        fs.read(std::string(ASSAY_SOURCE_DIR) + "/harness/cli/registry.cpp", 1 << 20);
+    std::size_t lines = 0;
+    for (std::string_view line : split_lines(registry))
+        lines += line.find("make_example") != std::string_view::npos ? 1u : 0u;
+    CHECK(lines == 1);
+}
