@@ -39,12 +39,15 @@ struct SeedKey {
     std::string text() const; // "seed/task/attempt/role/turn"
 };
 
+class EventSink;
+
 struct CompletionRequest {
     std::vector<MessageRef> messages;
     std::vector<ToolSpec> tools;
     Sampling sampling;
     SeedKey seed;
-    std::optional<Id> parent; // the completion that this one continues
+    std::optional<Id> parent;    // the completion that this one continues
+    EventSink* events = nullptr; // of the trial, set by the recorder: retries are told here
 };
 
 struct Usage {
