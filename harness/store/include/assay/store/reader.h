@@ -14,6 +14,7 @@ namespace assay {
 
 struct TryRow {
     std::int64_t row = 0; // key within this file
+    Id id;
     Id slot, arm;
     std::string task, family;
     int attempt = 1; // k
@@ -38,10 +39,12 @@ struct ArtifactRow {
 
 struct RunSummary {
     std::int64_t created = 0, ended = 0; // 0: not ended
-    std::string status;                  // "running" while it is
-    std::string file;                    // path it was read from
+    std::string status; // "running" while it is; "interrupted" if its writer died; else as given
+                        // to finish_run()
+    std::string file;   // path it was read from
 };
 
+// A reader sees the run as it was when it was opened. Not thread-safe: one reader a thread.
 class RunReader {
   public:
     static std::unique_ptr<RunReader> open(const Path& path); // Error(Input) says what is wrong

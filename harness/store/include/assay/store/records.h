@@ -43,8 +43,14 @@ struct PlanRecord { // fixed and hashed before the first trial; the same file on
     std::vector<ArmRecord> arms;
     std::vector<SlotRecord> slots;                            // in order
     std::vector<std::pair<std::string, std::string>> refused; // task, why
-    Digest digest() const; // over all of the above in canonical form
+    Digest digest() const; // SHA-256 of plan_body_json: over all of the above, canonically
 };
+
+// Ids of what a plan fixes: the same on every machine, so that shards merge.
+Id arm_id(const Id& run, std::string_view label);
+Id slot_id(const Id& run, std::string_view task, std::string_view arm_label, int attempt);
+Id try_id(const Id& slot, int number);
+Id call_id(const Id& attempt, std::string_view role, int turn); // `attempt`: the try's id
 
 enum class AgentEnd { None, Done, Limit, Error, Cancelled }; // None: the agent never started
 enum class VerifyEnd { None, Done, Error, Cancelled };
@@ -59,7 +65,11 @@ enum class AttemptClass {
 };
 std::string_view to_string(AgentEnd end);
 std::string_view to_string(VerifyEnd end);
-std::string_view to_string(AttemptClass c);
+std::string_view to_string(AttemptClass c); // "scored", "infrastructure_error", ...
+// The inverse; Error(Input) for another text.
+AgentEnd agent_end_from(std::string_view text);
+VerifyEnd verify_end_from(std::string_view text);
+AttemptClass attempt_class_from(std::string_view text);
 
 struct ErrorRecord {
     std::string kind; // "sandbox", "model/overload", "verifier"...
@@ -75,7 +85,7 @@ struct PhaseRecord {
 };
 
 struct CallRecord { // one model call of a try
-    Id id;
+    Id id;          // call_id(); a zero id is filled in from role and turn
     std::optional<Id> parent;
     std::string role;
     int turn = 0;                 // number of this call within its role, from 0

@@ -24,27 +24,41 @@ namespace assay {
 
 class TryWriter : public EventSink { // of one try; usable from several threads
   public:
+    virtual const Id& id() const = 0;
     virtual int number() const = 0; // n, from 1: retries are tries
     virtual void call(CallRecord call) = 0;
     virtual void phase(PhaseRecord phase) = 0;
     virtual void score(ScoreRecord score) = 0;
     virtual void artifact(std::string_view path, const BlobRef& blob) = 0;
     virtual void measurement(const Measurement& measurement) = 0;
+    // At most once, and the last call. Error(Internal) if the slot has an accepted try already.
     virtual void finish(TryEnd end) = 0;
 };
 
+enum class Journal {
+    Auto,     // WAL, or Rollback where the file system cannot do it (network mounts, FUSE)
+    Rollback, // exclusive: nobody can read the run while it is written
+};
+
 struct StoreOptions {
-    const Redactor* redactor = nullptr;
-    const Clock* clock = nullptr; // nullptr: the system's
-    bool durable = true;          // false: tests and benchmarks of the rest
+    const Redactor* redactor = nullptr; // outlives the store, as does the clock
+    const Clock* clock = nullptr;       // nullptr: the system's
+    bool durable = true;                // false: tests and benchmarks of the rest
+    Journal journal = Journal::Auto;
+    std::string vfs = {}; // a registered SQLite VFS, for fault injection; empty: the default
 };
 
 class RunStore {
   public:
+    // Error(Usage) if `path` exists, or if another process writes it.
     static std::unique_ptr<RunStore> create(const Path& path, const PlanRecord& plan,
                                             const StoreOptions& options);
+    // For resume. Tries that were begun and not finished when the last writer died are closed as
+    // infrastructure errors ("harness/interrupted"); their slots are open again.
     static std::unique_ptr<RunStore> open(const Path& path, const StoreOptions& options);
-    virtual ~RunStore() = default; // commits what is queued
+    virtual ~RunStore() = default; // commits what is queued; TryWriters must be gone
+
+    virtual bool live_readers() const = 0; // false: Journal::Rollback is in force
 
     virtual const PlanRecord& plan() const = 0;
     virtual BlobStore& blobs() = 0;
