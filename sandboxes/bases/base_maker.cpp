@@ -1,11 +1,28 @@
 #include "assay/base/error.h"
 #include "assay/sandboxes/base_image.h"
 #include "bases/cache.h"
+#include "bases/debian_base.h"
+#include "bases/docker/build.h"
 #include "bases/host_base.h"
+#include "bases/tar_base.h"
+
+#include <mutex>
+#include <tuple>
 
 namespace assay {
 
 namespace {
+
+bool has_prefix(std::string_view text, std::string_view prefix) {
+    return text.substr(0, prefix.size()) == prefix;
+}
+
+// The usual long spellings of the same image.
+std::string short_reference(std::string_view reference) {
+    for (std::string_view prefix : {"docker.io/library/", "docker.io/", "library/"})
+        if (has_prefix(reference, prefix)) reference.remove_prefix(prefix.size());
+    return std::string(reference.substr(0, reference.find('@')));
+}
 
 class DefaultBaseMaker final : public BaseMaker {
   public:
@@ -13,20 +30,68 @@ class DefaultBaseMaker final : public BaseMaker {
         : options_(std::move(options))
         , cache_(options_.state / "bases") {}
 
-    BaseImage make(const BaseSpec& spec, LayerRunner&, const Cancel& cancel) override {
-        if (spec.kind == BaseSpec::Kind::Named) return make_named(spec.name, cancel);
-        throw Error(ErrorKind::Unsupported, "base " + spec.name + ": not a named base");
+    // Remembered for the life of the maker: a run sees one state of each base.
+    BaseImage make(const BaseSpec& spec, LayerRunner& runner, const Cancel& cancel) override {
+        auto key = std::tuple(spec.kind, spec.name, spec.context, spec.dockerfile);
+        {
+            std::lock_guard lock(mutex_);
+            if (auto it = made_.find(key); it != made_.end()) return it->second;
+        }
+        BaseImage image = make_new(spec, runner, cancel);
+        std::lock_guard lock(mutex_);
+        return made_.try_emplace(std::move(key), std::move(image)).first->second;
     }
 
   private:
+    BaseImage make_new(const BaseSpec& spec, LayerRunner& runner, const Cancel& cancel) {
+        auto of_reference = [&](const std::string& reference) {
+            return make_reference(reference, cancel);
+        };
+        switch (spec.kind) {
+        case BaseSpec::Kind::Named:
+            return make_named(spec.name, cancel);
+        case BaseSpec::Kind::Image:
+            return of_reference(spec.name);
+        case BaseSpec::Kind::Dockerfile:
+            return bases::build_dockerfile(
+                spec, {.cache = cache_, .runner = runner, .base = of_reference}, cancel);
+        }
+        throw Error(ErrorKind::Internal, "base of an unknown kind");
+    }
+
     BaseImage make_named(const std::string& name, const Cancel& cancel) {
         if (name == "host") return bases::make_host_base(cache_, "/", cancel);
+        if (has_prefix(name, "tar:")) return bases::make_tar_base(name, cache_, cancel);
+        if (has_prefix(name, "debian:")) {
+            if (!options_.spawner)
+                throw Error(ErrorKind::Internal, "base " + name + ": no spawner was given");
+            return bases::make_debian_base(name, cache_, *options_.spawner, cancel);
+        }
         throw Error(ErrorKind::Usage, "unknown base '" + name + "'")
             .hint("bases are: host, debian:SUITE[+package...], tar:FILE");
     }
 
+    BaseImage make_reference(const std::string& reference, const Cancel& cancel) {
+        constexpr std::string_view kOwn = "assay/";
+        std::string name = options_.override_base;
+        if (name.empty()) name = options_.images.find(reference);
+        if (name.empty()) name = options_.images.find(short_reference(reference));
+        bool own = name.empty() && has_prefix(reference, kOwn);
+        if (own) name = reference.substr(kOwn.size());
+        if (name.empty())
+            throw Error(ErrorKind::Unsupported, "no base for the image '" + reference + "'")
+                .hint("name one with --base NAME, or write a line '" + reference +
+                      " debian:SUITE' into a file and give it with --image-map FILE");
+        BaseImage image = make_named(name, cancel);
+        image.record.asked = reference;
+        image.record.substituted = !own;
+        return image;
+    }
+
     BaseMakerOptions options_;
     bases::Cache cache_;
+    std::mutex mutex_;
+    std::map<std::tuple<BaseSpec::Kind, std::string, Path, Path>, BaseImage> made_;
 };
 
 } // namespace

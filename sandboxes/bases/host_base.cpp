@@ -3,6 +3,7 @@
 #include "assay/base/error.h"
 #include "assay/base/text.h"
 #include "bases/apt_sources.h"
+#include "bases/entry.h"
 #include "bases/tree.h"
 
 #include <fmt/format.h>
@@ -225,16 +226,11 @@ BaseImage make_host_base(Cache& cache, const Path& root, const Cancel& cancel) {
         make_folder(part / "root");
         make_folder(part / "root/usr");
         fill_skeleton(root, part / "root");
-        write_text(part / "digest",
-                   sha256(tree_digest(part / "root").hex() + sha256(packages).hex()).hex());
+        seal_entry(part, sha256(packages).hex());
     });
-    BaseImage image;
-    image.mounts = {{"/", {entry / "root"}}, {"/usr", {root / "usr"}}};
-    image.environment = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-                         {"LANG", "C.UTF-8"}};
-    std::string digest = from_hex(RealFileSystem().read(entry / "digest", 64));
-    image.record.asked = image.record.used = "host";
-    std::copy(digest.begin(), digest.end(), image.record.digest.bytes.begin());
+    BaseImage image = entry_image(entry, "host");
+    image.mounts.push_back({"/usr", {root / "usr"}});
+    image.environment["LANG"] = "C.UTF-8";
     return image;
 }
 

@@ -59,10 +59,14 @@ class BaseMaker {
     virtual BaseImage make(const BaseSpec& spec, LayerRunner& runner, const Cancel& cancel) = 0;
 };
 
+class Spawner; // assay/io/spawner.h
+
 struct BaseMakerOptions {
-    Path state; // the cache's folder
-    ImageMap images;
-    std::string override_base; // --base: used for every Image and FROM; recorded as a substitution
+    Path state;                 // the cache's folder
+    Spawner* spawner = nullptr; // for debootstrap; must outlive the maker
+    ImageMap images{};          // "assay/NAME" is the base NAME without a rule
+    std::string
+        override_base{}; // --base: used for every Image and FROM; recorded as a substitution
 };
 std::unique_ptr<BaseMaker> make_base_maker(BaseMakerOptions options);
 
