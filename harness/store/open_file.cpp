@@ -35,6 +35,22 @@ void lock_exclusively(Database& db) {
     db.execute("BEGIN EXCLUSIVE; COMMIT");
 }
 
+// A read-only folder or medium has no room for SQLite's shared memory; without a log there is
+// nothing to share, and the file can be read as it is.
+Database readable(const Path& path) {
+    Database db(path, Database::Mode::Read, "");
+    try {
+        db.integer("SELECT count(*) FROM sqlite_schema");
+        return db;
+    } catch (const Error& e) {
+        Path log = path;
+        log += "-wal";
+        RealFileSystem files;
+        if (e.kind() != ErrorKind::Io || files.exists(log)) throw;
+    }
+    return Database(path, Database::Mode::ReadImmutable, "");
+}
+
 void sync_folder_of(const Path& path) {
     Path folder = path.parent_path().empty() ? Path(".") : path.parent_path();
     UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -86,6 +102,19 @@ OpenedFile open_for_writing(const Path& path, const StoreOptions& options) {
     migrate(out.db);
     out.db.execute("PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384");
     return out;
+}
+
+Database open_for_reading(const Path& path) {
+    RealFileSystem files;
+    auto info = files.info(path);
+    if (!info) throw Error(ErrorKind::Input, "open " + path.string() + ": there is no such file");
+    if (info->type == FileInfo::Type::Directory)
+        throw Error(ErrorKind::Input, "open " + path.string() + ": this is a folder, not a run");
+    Database db = readable(path);
+    if (check_schema(db) < kSchemaVersion)
+        throw Error(ErrorKind::Input, "open " + path.string() + ": a run in an older format")
+            .hint("`assay resume` brings it up to date");
+    return db;
 }
 
 void create_file(const Path& path, const PlanRecord& plan, std::int64_t now,

@@ -21,6 +21,9 @@ void create_file(const Path& path, const PlanRecord& plan, std::int64_t now,
 // Why WAL cannot be used at `path`: the name of a kind of file system; empty: it can.
 std::string file_system_without_wal(const Path& path);
 
+// Opens a run to read: in place where its folder is read-only. Error(Input) says what is wrong.
+Database open_for_reading(const Path& path);
+
 // The plan as stored. Needs the tables of this version.
 PlanRecord read_plan(Database& db);
 void write_plan(Database& db, const PlanRecord& plan, std::int64_t now);

@@ -3,31 +3,10 @@
 #include "file_lock.h"
 #include "inserter.h"
 #include "open_file.h"
-#include "schema.h"
 
 namespace assay {
 
 namespace {
-
-// A read-only folder or medium has no room for SQLite's shared memory; without a log there is
-// nothing to share, and the file can be read as it is.
-Database open_for_reading(const Path& path) {
-    RealFileSystem files;
-    auto info = files.info(path);
-    if (!info) throw Error(ErrorKind::Input, "open " + path.string() + ": there is no such file");
-    if (info->type == FileInfo::Type::Directory)
-        throw Error(ErrorKind::Input, "open " + path.string() + ": this is a folder, not a run");
-    Database db(path, Database::Mode::Read, "");
-    try {
-        db.integer("SELECT count(*) FROM sqlite_schema");
-        return db;
-    } catch (const Error& e) {
-        Path log = path;
-        log += "-wal";
-        if (e.kind() != ErrorKind::Io || files.exists(log)) throw;
-    }
-    return Database(path, Database::Mode::ReadImmutable, "");
-}
 
 TryEnd end_of(const Statement& row) {
     TryEnd end;
@@ -113,9 +92,6 @@ class RunReaderImpl final : public RunReader {
         : db_(open_for_reading(path))
         , path_(path) {
         db_.execute("PRAGMA query_only=1; BEGIN"); // one snapshot for the reader's life
-        if (check_schema(db_) < kSchemaVersion)
-            throw Error(ErrorKind::Input, "open " + path.string() + ": an older format")
-                .hint("`assay resume` or `assay merge` brings it up to date");
         plan_ = read_plan(db_);
         refs_ = Statement(db_, "SELECT name, blob, size, media_type FROM blob_ref "
                                "WHERE try = ? AND seq = ? ORDER BY position");

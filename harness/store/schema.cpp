@@ -130,8 +130,6 @@ CREATE VIEW v_event AS
            coalesce(k.name, e.kind) AS kind, e.json, t.row AS try_row
     FROM event e JOIN try t ON t.row = e.try JOIN slot s ON s.id = t.slot
     LEFT JOIN event_kind k ON k.kind = e.kind;
-CREATE VIEW v_unused_blob AS
-    SELECT hash, size FROM blob WHERE hash NOT IN (SELECT blob FROM blob_ref);
 )sql";
 
 // Entry i brings version i to i + 1. Never edit a released one: append.
