@@ -63,17 +63,25 @@ struct Cancel::State {
     std::vector<std::weak_ptr<State>> children;
     std::vector<std::shared_ptr<Watch::Node>> watches;
     std::optional<CancelReason> reason;
-    std::optional<MonoTime> deadline; // own deadline
+    std::optional<MonoTime> deadline;   // own deadline
+    std::optional<MonoTime> stopped_at; // the clock of the own deadline stands still since
     CancelReason at_deadline;
 
     std::optional<CancelReason> current() {
         std::lock_guard lock(mutex);
         if (reason) return reason;
-        if (deadline && std::chrono::steady_clock::now() >= *deadline) {
+        if (deadline && !stopped_at && std::chrono::steady_clock::now() >= *deadline) {
             reason = at_deadline;
             return reason;
         }
         return std::nullopt;
+    }
+
+    // While the clock stands still: the earliest moment at which it could fire.
+    std::optional<MonoTime> own_deadline() {
+        std::lock_guard lock(mutex);
+        if (!deadline || !stopped_at) return deadline;
+        return *deadline + (std::chrono::steady_clock::now() - *stopped_at);
     }
 
     void fire(const CancelReason& why) {
@@ -155,8 +163,22 @@ void Cancel::check() const {
 std::optional<MonoTime> Cancel::deadline() const {
     std::optional<MonoTime> earliest;
     for (State* at = state_.get(); at != nullptr; at = at->parent.get())
-        if (at->deadline && (!earliest || *at->deadline < *earliest)) earliest = at->deadline;
+        if (auto own = at->own_deadline(); own && (!earliest || *own < *earliest)) earliest = own;
     return earliest;
+}
+
+void Cancel::stop_clock() const {
+    if (state_->current()) return; // passed: it stays so
+    std::lock_guard lock(state_->mutex);
+    if (!state_->stopped_at) state_->stopped_at = std::chrono::steady_clock::now();
+}
+
+void Cancel::start_clock() const {
+    std::lock_guard lock(state_->mutex);
+    if (!state_->stopped_at) return;
+    if (state_->deadline)
+        *state_->deadline += std::chrono::steady_clock::now() - *state_->stopped_at;
+    state_->stopped_at.reset();
 }
 
 int Cancel::poll_timeout(int cap) const {

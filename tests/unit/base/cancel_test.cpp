@@ -94,3 +94,19 @@ TEST_CASE("many threads may cancel and watch at once") {
         REQUIRE(calls == 4);
     }
 }
+
+TEST_CASE("a stopped clock moves the deadline by the time it stood") {
+    Cancel phase = Cancel().child(Cause::Deadline, 30ms, "30 ms");
+    Cancel exec = phase.child();
+    phase.stop_clock();
+    std::this_thread::sleep_for(60ms);
+    CHECK_FALSE(exec.cancelled());
+    CHECK(exec.poll_timeout() >= 0); // whoever waits looks again
+    phase.start_clock();
+    CHECK_FALSE(exec.cancelled());
+    std::this_thread::sleep_for(40ms);
+    CHECK(exec.cancelled());
+
+    phase.stop_clock(); // too late: it has passed
+    CHECK(phase.cancelled());
+}

@@ -66,6 +66,11 @@ class Cancel {
     std::optional<CancelReason> reason() const;
     void check() const;
 
+    // Time in our own queues is not a phase's: between the two calls the own deadline of this
+    // Cancel (not its parents') stands still. A deadline that has passed stays passed.
+    void stop_clock() const;
+    void start_clock() const;
+
     // The earliest deadline of this and its parents; nullopt is "none".
     std::optional<MonoTime> deadline() const;
     // Milliseconds until the deadline for poll(2): -1 none, 0 passed; at most `cap` if cap >= 0.

@@ -1,0 +1,74 @@
+// The Model that a trial's agent and scorer see: fixes ids and seeds, stores each call with only
+// what is new since the call before, counts budgets.
+//
+// What a CallRecord means: the prompt of a call is the prompt of its parent, the parent's output,
+// then `added` - except that an `added` that begins with an assistant message replaces the parent's
+// output (the agent rewrote it). Without a parent `added` is the whole prompt. The parent is found
+// by comparing MessageRefs, so an agent that names none is stored just as compactly.
+#pragma once
+
+#include "assay/api/model.h"
+#include "assay/base/clock.h"
+#include "assay/run/observer.h"
+#include "assay/store/store.h"
+#include "budget.h"
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace assay {
+
+struct RecordingContext { // borrowed from the trial
+    TryWriter& writer;
+    BlobStore& blobs;
+    TryBudget& budget;
+    RunObserver& observer;
+    const Clock& clock;
+    const SlotRecord& slot;
+    std::uint64_t seed = 0;
+};
+
+class RecordingModel final : public Model {
+  public:
+    RecordingModel(Model& inner, std::string role, RecordingContext context)
+        : inner_(inner)
+        , role_(std::move(role))
+        , context_(context) {}
+
+    std::string name() const override { return inner_.name(); }
+    ModelCapabilities capabilities() const override { return inner_.capabilities(); }
+    std::string connection_key() const override { return inner_.connection_key(); }
+    Completion complete(const CompletionRequest& request, const DeltaSink& sink,
+                        const Cancel& cancel) override;
+    std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
+                                    const Cancel& cancel) override {
+        return inner_.score(ids, cancel);
+    }
+    SeedKey next_seed();
+
+  private:
+    struct Conversation { // as of its latest call
+        Id call;
+        std::vector<MessageRef> messages;
+        Digest output;
+    };
+    static constexpr std::size_t kConversations = 4; // a summariser's, beside the main one
+
+    SeedKey seed_of(int turn) const;
+    Conversation& continue_conversation(const CompletionRequest& request, CallRecord& record);
+    std::size_t common_prefix(const Conversation& known, const CompletionRequest& request) const;
+    void add_message(const Message& message, CallRecord& record);
+    void note_tools(const std::vector<ToolSpec>& tools, CallRecord& record);
+    void store(const CompletionRequest& request, const Completion& completion, CallRecord record);
+
+    Model& inner_;
+    const std::string role_;
+    RecordingContext context_;
+    std::mutex mutex_; // guards what follows; not held during the inner call
+    int turns_ = 0;
+    std::vector<Conversation> conversations_; // least recently used first
+    std::vector<ToolSpec> tools_;             // as last stored
+};
+
+} // namespace assay

@@ -1,0 +1,274 @@
+// The state machine: every way a trial can end, and on whose fault.
+#include "assay/run/classify.h"
+#include "catch.h"
+#include "run_fixture.h"
+
+#include <algorithm>
+#include <thread>
+
+using namespace assay;
+using namespace assay::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Case {
+    const char* name;
+    std::function<void(RunFixture&)> plant;
+    AttemptClass attempt_class;
+    AgentEnd agent;
+    VerifyEnd verify;
+    int tries; // with two retries allowed
+    const char* detail;
+};
+
+Step throws(std::function<void()> body) {
+    return [body = std::move(body)](const Task&, TrialContext&) { body(); };
+}
+
+Step model_fault(ModelFault fault) {
+    return throws([fault] { throw ModelError(fault, "planted"); });
+}
+
+void wait_for_limit(const Task&, TrialContext& context) {
+    context.cancel().sleep_for(10s);
+    context.cancel().check();
+}
+
+RunFixture with_limit(std::optional<Nanoseconds> PhaseLimits::* which) {
+    Task task = plain_task("t");
+    task.limits.*which = 5ms;
+    return RunFixture({task});
+}
+
+const std::vector<Case>& cases() {
+    using C = AttemptClass;
+    using A = AgentEnd;
+    using V = VerifyEnd;
+    static const std::vector<Case> all = {
+        {"done", [](RunFixture&) {}, C::Scored, A::Done, V::Done, 1, ""},
+        {"agent failure",
+         [](RunFixture& f) { f.agent = throws([] { throw Error(ErrorKind::Agent, "x"); }); },
+         C::AgentFailure, A::Error, V::Done, 1, "agent"},
+        {"context overflow",
+         [](RunFixture& f) { f.agent = model_fault(ModelFault::ContextOverflow); }, C::AgentFailure,
+         A::Error, V::Done, 1, "model/context-overflow"},
+        {"refusal", [](RunFixture& f) { f.agent = model_fault(ModelFault::Refused); },
+         C::AgentFailure, A::Error, V::Done, 1, "model/refused"},
+        {"overload", [](RunFixture& f) { f.agent = model_fault(ModelFault::Overload); },
+         C::InfrastructureError, A::Error, V::None, 3, "model/overload"},
+        {"broken stream", [](RunFixture& f) { f.agent = model_fault(ModelFault::Retry); },
+         C::InfrastructureError, A::Error, V::None, 3, "model/retry"},
+        {"no key", [](RunFixture& f) { f.agent = model_fault(ModelFault::Auth); },
+         C::InfrastructureError, A::Error, V::None, 1, "model/auth"},
+        {"our bad request", [](RunFixture& f) { f.agent = model_fault(ModelFault::BadRequest); },
+         C::InfrastructureError, A::Error, V::None, 1, "model/bad-request"},
+        {"sandbox lost",
+         [](RunFixture& f) { f.agent = throws([] { throw SandboxLost("planted"); }); },
+         C::InfrastructureError, A::Error, V::None, 3, "sandbox/lost"},
+        {"our bug", [](RunFixture& f) { f.agent = throws([] { throw std::runtime_error("x"); }); },
+         C::InfrastructureError, A::Error, V::None, 1, "internal"},
+        {"start fails",
+         [](RunFixture& f) {
+             f.null_options.on_start = [](const EnvironmentSpec&) {
+                 throw Error(ErrorKind::Sandbox, "no room for another");
+             };
+         },
+         C::InfrastructureError, A::None, V::None, 3, ""},
+        {"prepare fails",
+         [](RunFixture& f) {
+             f.suite.on_prepare = throws([] { throw Error(ErrorKind::Input, "no such file"); });
+         },
+         C::InfrastructureError, A::None, V::None, 1, ""},
+        {"agent's setup fails, even in its own name",
+         [](RunFixture& f) { f.agent_setup = throws([] { throw Error(ErrorKind::Agent, "x"); }); },
+         C::InfrastructureError, A::None, V::None, 1, ""},
+        {"verifier error",
+         [](RunFixture& f) {
+             f.suite.on_score = throws([] { throw Error(ErrorKind::Verifier, "no reward"); });
+         },
+         C::VerifierError, A::Done, V::Error, 1, ""},
+        {"sandbox lost while verifying",
+         [](RunFixture& f) { f.suite.on_score = throws([] { throw SandboxLost("planted"); }); },
+         C::InfrastructureError, A::Done, V::Error, 3, ""},
+        {"judge unreachable",
+         [](RunFixture& f) { f.suite.on_score = model_fault(ModelFault::Timeout); },
+         C::InfrastructureError, A::Done, V::Error, 3, ""},
+        {"judge refuses",
+         [](RunFixture& f) { f.suite.on_score = model_fault(ModelFault::Refused); },
+         C::VerifierError, A::Done, V::Error, 1, ""},
+        {"verifier throws what agents throw",
+         [](RunFixture& f) {
+             f.suite.on_score = throws([] { throw Error(ErrorKind::Internal, "bug"); });
+         },
+         C::InfrastructureError, A::Done, V::Error, 1, ""},
+    };
+    return all;
+}
+
+} // namespace
+
+TEST_CASE("every end has its class, and an error of ours never has a score") {
+    for (const Case& one : cases()) {
+        INFO(one.name);
+        RunFixture fixture;
+        fixture.suite.value = 0.5;
+        one.plant(fixture);
+        fixture.go();
+        auto tries = fixture.store->tries();
+        REQUIRE(static_cast<int>(tries.size()) == one.tries);
+        const FakeTry& last = tries.back();
+        REQUIRE(last.finished);
+        CHECK(to_string(last.end.attempt_class) == to_string(one.attempt_class));
+        CHECK(to_string(last.end.agent) == to_string(one.agent));
+        CHECK(to_string(last.end.verify) == to_string(one.verify));
+        CHECK(last.end.agent_detail == one.detail);
+        CHECK(last.number == one.tries);
+        bool kept = is_accepted(one.attempt_class);
+        CHECK(last.end.accepted == kept);
+        CHECK(last.end.score.has_value() == kept);
+        if (kept) CHECK(*last.end.score == 0.5);
+        CHECK(last.end.error.has_value() == (one.attempt_class != AttemptClass::Scored));
+        CHECK(fixture.store->open_slots().empty() == kept);
+    }
+}
+
+TEST_CASE("deadlines: before the agent ours, in it a limit, after it the verifier's") {
+    SECTION("agent") {
+        RunFixture f = with_limit(&PhaseLimits::agent);
+        f.agent = wait_for_limit;
+        f.go();
+        FakeTry row = f.only_try();
+        CHECK(row.end.attempt_class == AttemptClass::Limit);
+        CHECK(row.end.agent == AgentEnd::Limit);
+        CHECK(row.end.agent_detail.starts_with("deadline: agent phase"));
+        CHECK(row.end.score == 1.0);
+        CHECK(f.suite.scored == 1);
+    }
+    SECTION("an error that a cancelled call dies of is the limit's") {
+        RunFixture f = with_limit(&PhaseLimits::agent);
+        f.agent = [](const Task&, TrialContext& context) {
+            context.cancel().sleep_for(10s);
+            throw Error(ErrorKind::Io, "connection closed");
+        };
+        f.go();
+        CHECK(f.only_try().end.attempt_class == AttemptClass::Limit);
+    }
+    SECTION("but a sandbox that is lost is lost, whatever the clock says") {
+        RunFixture f = with_limit(&PhaseLimits::agent);
+        f.settings.retries = 0;
+        f.agent = [](const Task&, TrialContext& context) {
+            context.cancel().sleep_for(10s);
+            throw SandboxLost("gone");
+        };
+        f.go();
+        CHECK(f.only_try().end.attempt_class == AttemptClass::InfrastructureError);
+    }
+    SECTION("set-up") {
+        RunFixture f = with_limit(&PhaseLimits::agent_setup);
+        f.agent_setup = wait_for_limit;
+        f.settings.retries = 0;
+        f.go();
+        CHECK(f.only_try().end.attempt_class == AttemptClass::InfrastructureError);
+        CHECK(f.only_try().end.error->kind == "deadline");
+    }
+    SECTION("verifier") {
+        RunFixture f = with_limit(&PhaseLimits::verify);
+        f.suite.on_score = wait_for_limit;
+        f.go();
+        CHECK(f.only_try().end.attempt_class == AttemptClass::VerifierError);
+        CHECK(f.only_try().scores.empty());
+    }
+    SECTION("the time budget ends the agent, not the verifier") {
+        RunFixture f;
+        f.settings.budget.time = 10ms;
+        f.agent = wait_for_limit;
+        f.suite.on_score = [](const Task&, TrialContext& context) { context.cancel().check(); };
+        f.go();
+        CHECK(f.only_try().end.attempt_class == AttemptClass::Limit);
+        CHECK(f.only_try().end.agent_detail.starts_with("time: "));
+    }
+}
+
+TEST_CASE("phases are timed and in order, the clean-up always the last") {
+    RunFixture f;
+    f.agent = [](const Task&, TrialContext& context) { context.cancel().sleep_for(20ms); };
+    f.go();
+    FakeTry row = f.only_try();
+    std::vector<std::string> names;
+    for (const PhaseRecord& phase : row.phases) names.push_back(phase.name);
+    CHECK(names == std::vector<std::string>{"environment_start", "agent_setup", "agent", "collect",
+                                            "verify", "clean_up"});
+    CHECK(row.phases[2].seconds >= 0.019);
+    CHECK(row.end.wall_seconds >= row.phases[2].seconds);
+    CHECK(row.events.front().kind == EventKind::PhaseBegin);
+    CHECK(row.events.back().kind == EventKind::PhaseEnd);
+
+    RunFixture broken;
+    broken.agent = throws([] { throw SandboxLost("planted"); });
+    broken.settings.retries = 0;
+    broken.go();
+    CHECK(broken.only_try().phases.back().name == "clean_up");
+    CHECK(broken.only_try().phases[2].end == "error:sandbox/lost");
+}
+
+TEST_CASE("the wait for the machine is queue time and stops the phase's clock") {
+    Task slow = plain_task("slow"), timed = plain_task("timed");
+    timed.limits.verify = 60ms;
+    RunFixture f({slow, timed});
+    f.settings.jobs = 2;
+    f.agent = [](const Task& task, TrialContext& context) {
+        if (task.header.id == "slow") context.cancel().sleep_for(250ms);
+    };
+    f.suite.on_score = [](const Task& task, TrialContext& context) {
+        if (task.header.id != "timed") return;
+        auto hold = context.exclusive();
+        auto inner = context.exclusive(); // once more is no more
+        inner.reset();
+        context.cancel().check();
+    };
+    f.go();
+    for (const FakeTry& row : f.store->tries()) {
+        CHECK(row.end.attempt_class == AttemptClass::Scored);
+        if (row.slot == f.plan.slots[1].id) {
+            CHECK(row.end.queue_seconds > 0.1);
+            auto verify = std::find_if(row.phases.begin(), row.phases.end(),
+                                       [](const PhaseRecord& p) { return p.name == "verify"; });
+            REQUIRE(verify != row.phases.end());
+            CHECK(verify->queue_seconds > 0.1);
+        }
+    }
+}
+
+TEST_CASE("a broken task is an error of its own trial, the others go on") {
+    RunFixture f(plain_tasks(3));
+    f.listed.on_open = [](const std::string& id) {
+        if (id == "t1") throw Error(ErrorKind::Input, "t1/task.toml:3:5: not TOML");
+    };
+    RunResult result = f.go();
+    CHECK(result.scored == 2);
+    CHECK(result.in_error == 1);
+    for (const FakeTry& row : f.store->tries()) {
+        if (row.slot != f.plan.slots[1].id) continue;
+        CHECK(row.end.error->kind == "input");
+        CHECK(row.end.error->message == "t1/task.toml:3:5: not TOML");
+    }
+}
+
+TEST_CASE("a task that was changed after the plan is not run") {
+    RunFixture f;
+    f.plan.slots[0].task_digest = "sha256:other";
+    f.store = std::make_unique<FakeStore>(f.plan);
+    f.go();
+    CHECK_THAT(f.only_try().end.error->message, Catch::Contains("has changed"));
+}
+
+TEST_CASE("secrets in a task's environment are learned before anything is stored") {
+    Task task = plain_task("t");
+    task.environment.sandboxes[0].environment = {{"API_TOKEN", "hunter2hunter2"},
+                                                 {"LANG", "C.UTF-8"}};
+    RunFixture f({task});
+    f.go();
+    CHECK(f.redactor.clean("say hunter2hunter2 in C.UTF-8") ==
+          "say [REDACTED:API_TOKEN] in C.UTF-8");
+}
