@@ -121,12 +121,13 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     {
         std::lock_guard lock(mutex_);
         record.turn = turns_++;
-        record.id = Id::derive(fmt::format("{}/{}/{}/{}", context_.slot.id.hex(),
-                                           context_.writer.number(), role_, record.turn));
+        record.id = Id::derive(
+            fmt::format("call/{}/{}/{}", context_.writer.id().hex(), role_, record.turn));
         continue_conversation(request, record);
         note_tools(request.tools, record);
     }
     sent.seed = seed_of(record.turn);
+    sent.events = &context_.writer;
     if (!sent.parent) sent.parent = record.parent;
     record.role = role_;
     record.sampling = sampling_json(request.sampling);

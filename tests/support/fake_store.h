@@ -38,6 +38,7 @@ class FakeStore final : public RunStore {
     explicit FakeStore(PlanRecord plan)
         : plan_(std::move(plan)) {}
 
+    bool live_readers() const override { return true; }
     const PlanRecord& plan() const override { return plan_; }
     BlobStore& blobs() override { return memory; }
     std::vector<SlotRecord> open_slots() override {
@@ -80,7 +81,9 @@ class FakeStore final : public RunStore {
       public:
         Writer(FakeStore& store, std::shared_ptr<FakeTry> row)
             : store_(store)
-            , row_(std::move(row)) {}
+            , row_(std::move(row))
+            , id_(Id::derive("try/" + row_->slot.hex() + "/" + std::to_string(row_->number))) {}
+        const Id& id() const override { return id_; }
         int number() const override { return row_->number; }
         void emit(EventKind kind, std::string json, std::vector<EventBlob> blobs) override {
             FakeEvent event{kind, std::move(json), {}};
@@ -119,6 +122,7 @@ class FakeStore final : public RunStore {
       private:
         FakeStore& store_;
         std::shared_ptr<FakeTry> row_;
+        Id id_;
     };
 
     PlanRecord plan_;

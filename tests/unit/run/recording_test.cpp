@@ -167,7 +167,7 @@ TEST_CASE("--max-cost stops the run; what it breaks off is not accepted") {
     f.models["agent"] = echo_model();
     f.agent = talker(4);
     f.settings.jobs = 1;
-    f.settings.max_cost = 0.10;
+    f.settings.max_cost = 0.095;
     f.settings.cost_so_far = 0.01;
     RunResult result = f.go();
     CHECK(result.cost_limit);
