@@ -21,7 +21,7 @@ class NullModel final : public Model {
         can.tools = can.images = can.streaming = can.deterministic = true;
         return can;
     }
-    std::string connection_key() const override { return "null"; }
+    std::string connection_key() const override { return {}; }
 
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override {

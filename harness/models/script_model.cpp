@@ -106,7 +106,7 @@ class ScriptModel final : public Model {
         can.context_tokens = script_.context_tokens;
         return can;
     }
-    std::string connection_key() const override { return spec_; }
+    std::string connection_key() const override { return {}; }
 
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override {

@@ -129,7 +129,7 @@ class Model {
     virtual ~Model() = default;
     virtual std::string name() const = 0; // the spec it was made from: "openai:gpt-x"
     virtual ModelCapabilities capabilities() const = 0;
-    // Models with the same key share one limit on calls in flight.
+    // Models with the same key share one limit on calls in flight; empty: no limit.
     virtual std::string connection_key() const = 0;
     virtual Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                                 const Cancel& cancel) = 0;

@@ -1,0 +1,118 @@
+#include "assay/models/retrying.h"
+
+#include "assay/api/trial.h"
+#include "assay/base/log.h"
+#include "assay/base/random.h"
+#include "assay/base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay {
+
+namespace {
+
+bool is_transient(ModelFault fault) {
+    return fault == ModelFault::Retry || fault == ModelFault::Overload ||
+           fault == ModelFault::Timeout;
+}
+
+void tell(const CompletionRequest& request, const ModelError& error, int failed, double wait) {
+    log_debug("model call {} failed ({}), again in {:.1f} s: {}", failed, to_string(error.fault()),
+              wait, error.message());
+    if (request.events == nullptr) return;
+    request.events->emit(EventKind::Retry,
+                         fmt::format(R"({{"what":"model","role":{},"turn":{},"try":{},"fault":{},)"
+                                     R"("after_seconds":{:.3f},"reason":{}}})",
+                                     json_quote(request.seed.role), request.seed.turn, failed,
+                                     json_quote(to_string(error.fault())), wait,
+                                     json_quote(error.message())));
+}
+
+} // namespace
+
+double retry_wait(const RetryPolicy& policy, const SeedKey& seed, int next,
+                  std::optional<double> retry_after) {
+    double wait = seconds(policy.first_wait) * std::pow(2.0, std::clamp(next - 2, 0, 40));
+    wait = std::min(wait, seconds(policy.longest_wait));
+    CounterRandom random(seed.text() + "/retry/" + std::to_string(next));
+    double jitter = random.uniform();
+    // Between half of it and all of it; after a Retry-After a little later than asked, so that
+    // those who were told the same do not come back together.
+    double own = wait * (0.5 + 0.5 * jitter);
+    return retry_after ? std::max(own, *retry_after + 0.1 * wait * jitter) : own;
+}
+
+RetryingModel::RetryingModel(std::shared_ptr<Model> inner, std::shared_ptr<ConnectionLimit> limit,
+                             const RetryPolicy& policy, const Clock& clock, Sleep sleep)
+    : inner_(std::move(inner))
+    , limit_(std::move(limit))
+    , policy_(policy)
+    , clock_(clock)
+    , sleep_(std::move(sleep)) {
+    if (!sleep_)
+        sleep_ = [](Nanoseconds time, const Cancel& cancel) { return cancel.sleep_for(time); };
+}
+
+Completion RetryingModel::try_once(const CompletionRequest& request, const DeltaSink& sink,
+                                   const Cancel& cancel, double& queued) {
+    if (!limit_) return inner_->complete(request, sink, cancel);
+    auto began = clock_.now();
+    ConnectionLimit::Slot slot = limit_->acquire(cancel);
+    queued += seconds(clock_.now() - began);
+    try {
+        Completion completion = inner_->complete(request, sink, cancel);
+        slot.succeeded();
+        return completion;
+    } catch (const ModelError& e) {
+        if (e.fault() == ModelFault::Overload) slot.overloaded();
+        throw;
+    }
+}
+
+Completion RetryingModel::complete(const CompletionRequest& request, const DeltaSink& sink,
+                                   const Cancel& cancel) {
+    double queued = 0;
+    for (int tries = 1;; ++tries) {
+        try {
+            Completion completion = try_once(request, sink, cancel, queued);
+            completion.tries += tries - 1;
+            completion.queue_seconds += queued;
+            return completion;
+        } catch (const ModelError& e) {
+            if (!is_transient(e.fault())) throw;
+            cancel.check(); // a call that died of the cancel is not the model's fault
+            if (tries >= policy_.max_tries)
+                throw ModelError(e.fault(),
+                                 fmt::format("{} (given up after {} tries)", e.message(), tries),
+                                 e.retry_after_seconds());
+            if (e.retry_after_seconds().value_or(0) > seconds(policy_.longest_retry_after))
+                throw ModelError(e.fault(),
+                                 fmt::format("{} (the server asks to wait {:.0f} s)", e.message(),
+                                             *e.retry_after_seconds()),
+                                 e.retry_after_seconds());
+            double wait = retry_wait(policy_, request.seed, tries + 1, e.retry_after_seconds());
+            tell(request, e, tries, wait);
+            if (!sleep_(from_seconds(wait), cancel)) cancel.check();
+            queued += wait;
+        }
+    }
+}
+
+std::vector<TokenLogprob> RetryingModel::score(std::span<const std::int32_t> ids,
+                                               const Cancel& cancel) {
+    ConnectionLimit::Slot slot;
+    if (limit_) slot = limit_->acquire(cancel);
+    return inner_->score(ids, cancel);
+}
+
+std::shared_ptr<Model> with_retries(std::unique_ptr<Model> inner, ConnectionPool& pool,
+                                    const RetryPolicy& policy, const Clock& clock) {
+    std::string key = inner->connection_key();
+    return std::make_shared<RetryingModel>(std::move(inner), key.empty() ? nullptr : pool.at(key),
+                                           policy, clock);
+}
+
+} // namespace assay

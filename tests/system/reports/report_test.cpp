@@ -1,0 +1,105 @@
+// The report in a real browser: hostile text stays text, the script works, and the guard is shown
+// to be needed by a page without it.
+#include "assay/base/text.h"
+#include "assay/io/run_command.h"
+#include "assay/reports/report.h"
+#include "catch.h"
+#include "run_fixture.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <regex>
+
+using namespace assay;
+
+namespace {
+
+std::string chromium() {
+    for (const char* path :
+         {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"})
+        if (::access(path, X_OK) == 0) return path;
+    return "";
+}
+
+// The page's DOM after its script has run.
+std::string dom_of(const Path& page, const Path& profile, const std::string& fragment = "") {
+    CommandOptions options;
+    options.timeout = std::chrono::seconds(120);
+    options.output_limit = 64 << 20;
+    static Spawner spawner;
+    CommandResult result = run_command(
+        spawner,
+        {chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--user-data-dir=" + profile.string(), "--virtual-time-budget=4000",
+         "--dump-dom", "file://" + page.string() + fragment},
+        options, Cancel());
+    INFO(result.err);
+    REQUIRE(result.ok());
+    return result.out;
+}
+
+std::string title_of(const std::string& dom) {
+    std::smatch match;
+    REQUIRE(std::regex_search(dom, match, std::regex("<title>([^<]*)</title>")));
+    return match[1];
+}
+
+} // namespace
+
+TEST_CASE("hostile text stays text in a browser, and the trajectory browser works") {
+    if (chromium().empty()) {
+        std::puts("SKIPPED: report in a browser: chromium is not installed");
+        return;
+    }
+    TempFolder folder;
+    RealFileSystem fs;
+    Path page = folder.path() / "report.html";
+    fs.write(page, render_report({test::make_run(folder.path())}, {}));
+    std::string dom = dom_of(page, folder.path() / "profile", "#a=0");
+    REQUIRE(title_of(dom).find("pwned") == std::string::npos);
+    REQUIRE(title_of(dom).find("fixture") != std::string::npos);
+    // The script unpacked the trajectory and drew its steps, the search marks, the recording.
+    CHECK(dom.find("class=\"step k-model") != std::string::npos);
+    CHECK(dom.find("Step 2") != std::string::npos);
+    CHECK(dom.find("world") != std::string::npos);
+    CHECK(dom.find("[U+202E]") != std::string::npos);
+
+    // The attack works on a page that does not escape.
+    fs.write(page, "<title>safe</title><body>" + test::all_hostile());
+    REQUIRE(title_of(dom_of(page, folder.path() / "profile2")) == "pwned");
+    if (const char* keep = std::getenv("ASSAY_KEEP_REPORT")) // to look at it
+        fs.write(keep, render_report({folder.path() / "run.db"}, {}));
+}
+
+TEST_CASE("without any script the tables are there, and nothing is loaded from elsewhere") {
+    TempFolder folder;
+    std::string html = render_report({test::make_run(folder.path())}, {});
+    REQUIRE(html.find("Content-Security-Policy") != std::string::npos);
+    REQUIRE(html.find("unsafe-inline") == std::string::npos);
+    REQUIRE(html.find("<img src=x") == std::string::npos);
+    REQUIRE(html.find("href=\"javascript") == std::string::npos);
+    REQUIRE_FALSE(std::regex_search(html, std::regex("(src|href)=\"(https?:)?//")));
+    REQUIRE_FALSE(std::regex_search(html, std::regex(" style=\"| on[a-z]+=\"")));
+    // Exactly the script ends that we wrote: the index, the trajectories, the program.
+    std::size_t ends = 0;
+    for (std::size_t at = 0; (at = html.find("</script>", at)) != std::string::npos; ++at) ++ends;
+    REQUIRE(ends == 1 + 8 + 1);
+    // Task means over attempts that count: 1 (its second attempt is a verifier error), 0.25 and
+    // 0.25; the fourth task has only an error and a cancelled attempt.
+    std::string text = leaderboard_text({folder.path() / "run.db"});
+    INFO(text);
+    CHECK(text.find(" 50.0 ") != std::string::npos);
+    CHECK(text.find("1 infrastructure error") != std::string::npos);
+}
+
+TEST_CASE("a budget keeps the file small and says what it left out") {
+    TempFolder folder;
+    Path run = test::make_run(folder.path());
+    ReportOptions options;
+    options.trajectory_budget = 4000;
+    std::string html = render_report({run}, options);
+    CHECK(html.find("trajectories were left out") != std::string::npos);
+}
