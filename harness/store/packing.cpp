@@ -15,7 +15,8 @@ static_assert(std::endian::native == std::endian::little, "packed columns are li
 
 namespace {
 
-// Level 1 packs event text about 4:1 at 400 MB/s a core; level 3 gains 5 % at half the speed.
+// On the log text of bench.cpp level -1 saves a tenth of the time of an event and stores 40 % more;
+// level 2 costs time and packs no better.
 constexpr int kLevel = 1;
 constexpr std::size_t kTooSmall = 256;
 
