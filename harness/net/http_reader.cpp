@@ -37,7 +37,6 @@ class Parser final : public http::basic_parser<kRequest> {
     std::string first, second; // method and target, or the reason
     HttpHeaders headers;
     bool head_done = false;
-    std::optional<std::uint64_t> content_length;
     std::string data; // of the body, since it was last taken
 
   private:
@@ -57,9 +56,7 @@ class Parser final : public http::basic_parser<kRequest> {
         if (!head_done) headers.add(to_text(name), to_text(value)); // trailers are not headers
     }
     void on_header_impl(error_code&) override { head_done = true; }
-    void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
-        if (length) content_length = *length;
-    }
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(BeastText bytes, error_code&) override {
         data.append(bytes.data(), bytes.size());
         return bytes.size();
@@ -127,7 +124,7 @@ bool HttpReader::run(Parser& parser, const MessageLimits& limits, OnHeader on_he
         }
         if (parser.head_done && !in_body_) {
             in_body_ = true;
-            if (parser.content_length && *parser.content_length > limits.body)
+            if (!parser.is_done() && parser.content_length().value_or(0) > limits.body)
                 throw_body_limit(limits.body);
             on_header();
         }
