@@ -1,0 +1,125 @@
+// From a fork of the janitor to bubblewrap, in two steps: Prepare does what takes long and needs
+// nothing of the sandbox (cgroups, namespaces), so that it can be done ahead; Launch does the rest.
+#include "launch/launch.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace assay::launch {
+namespace {
+
+// Fixed numbers in the new program: bubblewrap's arguments name them.
+constexpr int kControlFd = 3, kSeccompFd = 4, kInitFd = 5;
+
+[[noreturn]] void give_up(int control, int error, const std::string& stage) {
+    wire::send_message(control, wire::Op::Failed, 0, wire::Writer().i32(error).str(stage).data());
+    ::_exit(1);
+}
+
+// The death signal is lost when credentials change; the parent may have died in between.
+void die_with(pid_t janitor) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != janitor) ::_exit(1);
+}
+
+void enter_namespaces(const Config& config, int control, std::uint32_t flags,
+                      const std::vector<int>& fds) {
+    std::size_t next = 1;
+    int user = -1, net = -1;
+    if ((flags & wire::kJoinUser) != 0 && next < fds.size()) user = fds[next++];
+    if ((flags & wire::kJoinNet) != 0 && next < fds.size()) net = fds[next++];
+    int fresh = CLONE_NEWNS | (net < 0 ? CLONE_NEWNET : 0);
+    if (user < 0) {
+        if (int error = new_user_namespace(config, fresh))
+            give_up(control, error, "make a user namespace");
+    } else {
+        if (::setns(user, CLONE_NEWUSER) != 0) give_up(control, errno, "join the user namespace");
+        if (::unshare(fresh) != 0) give_up(control, errno, "unshare");
+    }
+    // In one-user mode setgroups is denied, and there are no other groups to leave.
+    if (::setgroups(0, nullptr) != 0 && (config.flags & wire::kOneUser) == 0)
+        give_up(control, errno, "setgroups");
+    if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0)
+        give_up(control, errno, "become root of the user namespace");
+    if (net >= 0 && ::setns(net, CLONE_NEWNET) != 0)
+        give_up(control, errno, "join the network namespace");
+    if (net < 0)
+        if (int error = loopback_up()) give_up(control, error, "bring up the loopback");
+}
+
+[[noreturn]] void launch(const Config& config, int control, const std::string& payload) {
+    wire::Reader reader(payload);
+    std::string log = reader.str();
+    std::string root = reader.str();
+    std::uint32_t mounts = reader.u32();
+    for (std::uint32_t i = 0; reader.ok() && i < mounts; i++) {
+        std::string at = reader.str();
+        std::vector<std::string> spec = reader.list();
+        if (int error = i == 0 ? 0 : make_mount_point(root, at))
+            give_up(control, error, "make the mount point " + at);
+        spec.insert(spec.begin(), i == 0 ? root : root + at);
+        if (int error = mount_overlay(spec)) give_up(control, error, "mount the overlay at " + at);
+    }
+    for (const std::string& inside : reader.list())
+        if (int error = make_mount_point(root, inside))
+            give_up(control, error, "make the mount point " + inside);
+    std::vector<std::string> argv = reader.list();
+    if (!reader.done() || argv.empty()) give_up(control, EBADMSG, "launch message");
+
+    int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    // bubblewrap reads the filter to its end: a description of its own, so that the offset is ours.
+    std::string filter = "/proc/self/fd/" + std::to_string(config.seccomp);
+    int seccomp = ::open(filter.c_str(), O_RDONLY | O_CLOEXEC);
+    if (null < 0 || out < 0 || seccomp < 0) give_up(control, errno, "open " + log);
+    int high[3] = {::fcntl(control, F_DUPFD, 64), ::fcntl(seccomp, F_DUPFD, 64),
+                   ::fcntl(config.init_image, F_DUPFD, 64)};
+    ::dup2(null, 0);
+    ::dup2(out, 1);
+    ::dup2(out, 2);
+    ::dup2(high[0], kControlFd);
+    ::dup2(high[1], kSeccompFd);
+    ::dup2(high[2], kInitFd);
+    ::close_range(6, ~0u, 0);
+    std::vector<char*> args;
+    for (std::string& arg : argv) args.push_back(arg.data());
+    args.push_back(nullptr);
+    char* env[] = {nullptr};
+    ::execve(config.bwrap.c_str(), args.data(), env);
+    give_up(kControlFd, errno, "execute " + config.bwrap);
+}
+
+} // namespace
+
+void run_child(const Config& config, wire::Message& prepare, pid_t janitor) {
+    if (prepare.fds.empty()) ::_exit(1);
+    int control = prepare.fds[0];
+    die_with(janitor);
+    wire::Reader reader(prepare.payload);
+    std::uint32_t flags = reader.u32();
+    std::vector<std::string> cgroups = reader.list();
+    if (!reader.done()) give_up(control, EBADMSG, "prepare message");
+    for (const std::string& cgroup : cgroups)
+        if (!write_file(cgroup + "/cgroup.procs", "0"))
+            give_up(control, errno, "join the cgroup " + cgroup);
+    enter_namespaces(config, control, flags, prepare.fds);
+    die_with(janitor);
+    wire::Message message;
+    int error = wire::receive_message(control, message);
+    if (error == 0 && message.op == wire::Op::Remove) {
+        error = remove_tree(message.payload);
+        if (error != 0) give_up(control, error, "remove " + message.payload);
+        wire::send_message(control, wire::Op::Ok, 0, {});
+        ::_exit(0);
+    }
+    if (error != 0 || message.op != wire::Op::Launch) ::_exit(1); // never wanted
+    launch(config, control, message.payload);
+}
+
+} // namespace assay::launch

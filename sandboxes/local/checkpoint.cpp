@@ -1,0 +1,142 @@
+// Sealing the writable layer of a running sandbox.
+//
+// overlayfs leaves it undefined what happens when an upper folder in use is changed or stacked
+// below another overlay. So: with no process inside, pid 1 and with it the mounts end, the upper is
+// renamed (whatever its size, that is one rename), and a new pid 1 starts on a new upper, in the
+// same user, network and control groups. With processes inside, they are frozen and the upper is
+// copied while nothing writes to it.
+#include "assay/base/random.h"
+#include "local/pasta.h"
+#include "local/sandbox.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace assay::local {
+namespace {
+
+Path new_layer_folder(Shared& shared) {
+    Path all = shared.janitor.folder() / "layers";
+    ::mkdir(all.c_str(), 0711);
+    return all / shared.next_name("l");
+}
+
+} // namespace
+
+std::uint32_t LocalSandbox::running_processes(const Cancel& cancel) {
+    Reply reply = channel()->request(wire::Op::Count, {}, {}, cancel);
+    if (reply.error != 0) throw io_error("count processes in the sandbox", reply.error);
+    wire::Reader reader(reply.payload);
+    std::uint32_t count = reader.u32();
+    if (!reader.done()) throw SandboxLost("malformed answer to a count");
+    return count;
+}
+
+std::shared_ptr<SealedLayer> LocalSandbox::seal_by_rename(const Cancel& cancel) {
+    if (!user_ns_) user_ns_ = user_namespace();
+    if (!net_ns_) net_ns_ = net_namespace();
+    Prepared next{shared_->janitor.prepare(cgroup_->join(), user_ns_.get(), net_ns_.get()), {}};
+    channel()->close();
+    await_death();
+    auto layer = std::make_shared<SealedLayer>();
+    layer->folder = new_layer_folder(*shared_);
+    Path writable = folder_ / ("g" + std::to_string(generation_));
+    if (::rename(writable.c_str(), layer->folder.c_str()) != 0)
+        throw io_error("seal " + writable.string(), errno);
+    layer->remove = [shared = shared_](const Path& path) { shared->remove(path); };
+    layers_.insert(layers_.begin(), layer);
+    if (layers_.size() > kMaxLayers) flatten_layers(cancel);
+    generation_++;
+    boot(std::move(next), cancel);
+    return layers_.front();
+}
+
+std::shared_ptr<SealedLayer> LocalSandbox::seal_by_copy(const Cancel& cancel) {
+    if (!cgroup_->freeze())
+        throw Error(ErrorKind::Sandbox,
+                    "sandbox " + spec_.name + " has running processes that cannot be frozen")
+            .hint("end them before the checkpoint");
+    auto layer = std::make_shared<SealedLayer>();
+    try {
+        layer->folder = new_layer_folder(*shared_);
+        layer->remove = [shared = shared_](const Path& path) { shared->remove(path); };
+        ::mkdir(layer->folder.c_str(), 0711);
+        for (std::size_t i = 0; i < image_.mounts.size(); i++) {
+            std::string upper = "u" + std::to_string(i);
+            copy_tree(folder_ / ("g" + std::to_string(generation_)) / upper, layer->folder / upper,
+                      false, cancel);
+        }
+    } catch (...) {
+        cgroup_->thaw();
+        throw;
+    }
+    cgroup_->thaw();
+    return layer;
+}
+
+void LocalSandbox::flatten_layers(const Cancel& cancel) {
+    auto flat = std::make_shared<SealedLayer>();
+    flat->folder = new_layer_folder(*shared_);
+    flat->remove = [shared = shared_](const Path& path) { shared->remove(path); };
+    ::mkdir(flat->folder.c_str(), 0711);
+    for (std::size_t i = 0; i < image_.mounts.size(); i++) {
+        std::string upper = "u" + std::to_string(i);
+        std::vector<Path> tops;
+        for (const auto& layer : layers_) tops.push_back(layer->folder / upper);
+        flatten(tops, flat->folder / upper, cancel);
+    }
+    layers_ = {flat};
+}
+
+std::shared_ptr<Checkpoint> LocalSandbox::checkpoint(const Cancel& cancel) {
+    std::lock_guard guard(checkpoint_mutex_);
+    if (stopped_) throw SandboxLost("sandbox " + spec_.name + " is not running");
+    std::vector<std::shared_ptr<SealedLayer>> layers;
+    if (running_processes(cancel) == 0) {
+        seal_by_rename(cancel);
+        layers = layers_;
+    } else {
+        layers = layers_;
+        layers.insert(layers.begin(), seal_by_copy(cancel));
+    }
+    return std::make_shared<LocalCheckpoint>(std::move(layers), image_.mounts.size(),
+                                             image_.record.digest);
+}
+
+BaseImage LocalSandbox::seal_into(const Path& folder, const Cancel& cancel) {
+    std::lock_guard guard(checkpoint_mutex_);
+    if (running_processes(cancel) != 0)
+        throw Error(ErrorKind::Sandbox, "a build step left processes running");
+    seal_by_rename(cancel);
+    RealFileSystem().make_folders(folder);
+    BaseImage out = image_;
+    Sha256 hash;
+    hash.update("assay-base/1 " + image_.record.digest.hex());
+    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
+        if ((*layer)->remove) move_layer(**layer, folder, cancel);
+        for (std::size_t i = 0; i < out.mounts.size(); i++) {
+            Path upper = (*layer)->folder / ("u" + std::to_string(i));
+            hash.update(tree_digest(upper).hex());
+            out.mounts[i].lowers.insert(out.mounts[i].lowers.begin(), upper);
+        }
+    }
+    out.record.digest = hash.finish();
+    return out;
+}
+
+// The overlays that use it hold on to its folders, not to its name.
+void LocalSandbox::move_layer(SealedLayer& layer, const Path& folder, const Cancel& cancel) {
+    SystemRandom random;
+    Path to = folder / Id::random(random).hex();
+    if (::rename(layer.folder.c_str(), to.c_str()) != 0) {
+        if (errno != EXDEV) throw io_error("move the layer to " + to.string(), errno);
+        copy_tree(layer.folder, to, false, cancel);
+        layer.remove(layer.folder);
+    }
+    layer.folder = to;
+    layer.remove = nullptr;
+}
+
+} // namespace assay::local

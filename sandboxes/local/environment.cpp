@@ -1,0 +1,135 @@
+#include "local/environment.h"
+
+#include "assay/base/log.h"
+
+#include <algorithm>
+
+namespace assay::local {
+namespace {
+
+// -1 is "not known": a sum with it is what is known of the rest.
+template<class T>
+T plus(T a, T b) {
+    return a < 0 ? b : b < 0 ? a : a + b;
+}
+
+void add_usage(ResourceUsage& sum, const ResourceUsage& one) {
+    sum.cpu_seconds = plus(sum.cpu_seconds, one.cpu_seconds);
+    sum.memory_peak_bytes = plus(sum.memory_peak_bytes, one.memory_peak_bytes);
+    sum.oom_kills = plus(sum.oom_kills, one.oom_kills);
+    sum.pids_peak = plus(sum.pids_peak, one.pids_peak);
+    sum.disk_bytes = plus(sum.disk_bytes, one.disk_bytes);
+    sum.throttled_seconds = plus(sum.throttled_seconds, one.throttled_seconds);
+}
+
+} // namespace
+
+LocalEnvironment::LocalEnvironment(std::shared_ptr<Shared> shared, MakeBase make_base)
+    : shared_(std::move(shared))
+    , make_base_(std::move(make_base)) {}
+
+LocalEnvironment::~LocalEnvironment() = default;
+
+Sandbox& LocalEnvironment::main() {
+    std::lock_guard lock(mutex_);
+    if (members_.empty()) throw SandboxLost("the environment has no sandbox");
+    return *members_.front().sandbox;
+}
+
+LocalSandbox* LocalEnvironment::find_locked(std::string_view name) {
+    for (Member& member : members_)
+        if (member.sandbox->name() == name) return member.sandbox.get();
+    return nullptr;
+}
+
+Sandbox* LocalEnvironment::find(std::string_view name) {
+    std::lock_guard lock(mutex_);
+    return find_locked(name);
+}
+
+std::vector<std::string> LocalEnvironment::names() const {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> out;
+    for (const Member& member : members_) out.push_back(member.sandbox->name());
+    return out;
+}
+
+Sandbox& LocalEnvironment::add(const SandboxSpec& spec, const Cancel& cancel) {
+    return add_from(spec, nullptr, cancel);
+}
+
+Sandbox& LocalEnvironment::add_from(const SandboxSpec& spec, std::shared_ptr<LocalCheckpoint> from,
+                                    const Cancel& cancel) {
+    BaseImage base = make_base_(spec.base, cancel);
+    std::lock_guard lock(mutex_);
+    if (find_locked(spec.name) != nullptr)
+        throw Error(ErrorKind::Input, "two sandboxes are named " + spec.name);
+    std::vector<std::shared_ptr<SealedLayer>> layers;
+    if (from) {
+        if (from->base() != base.record.digest)
+            throw Error(ErrorKind::Input,
+                        "the checkpoint lies on another base than " + base.record.asked);
+        layers = from->layers();
+    }
+    UniqueFd user_ns;
+    if (!members_.empty()) user_ns = members_.front().sandbox->user_namespace();
+    BaseRecord record = base.record;
+    Member member;
+    member.sandbox = std::make_unique<LocalSandbox>(
+        shared_, spec, std::move(base), std::move(layers), std::move(user_ns), UniqueFd());
+    member.sandbox->start(cancel);
+    members_.push_back(std::move(member));
+    bases_.push_back(std::move(record));
+    if (members_.size() > 1) connect_members(cancel);
+    return *members_.back().sandbox;
+}
+
+void LocalEnvironment::remove(std::string_view name) {
+    std::unique_ptr<LocalSandbox> gone;
+    {
+        std::lock_guard lock(mutex_);
+        auto found = std::find_if(members_.begin(), members_.end(), [&](const Member& member) {
+            return member.sandbox->name() == name;
+        });
+        if (found == members_.end()) return;
+        if (found == members_.begin())
+            throw Error(ErrorKind::Internal, "the main sandbox ends with its environment");
+        gone = std::move(found->sandbox);
+        members_.erase(found);
+    }
+    gone->stop();
+    std::lock_guard lock(mutex_);
+    add_usage(removed_, gone->usage());
+    tell_names(Cancel());
+}
+
+std::vector<BaseRecord> LocalEnvironment::bases() const {
+    std::lock_guard lock(mutex_);
+    return bases_;
+}
+
+ResourceUsage LocalEnvironment::usage() {
+    std::lock_guard lock(mutex_);
+    ResourceUsage sum = removed_;
+    for (Member& member : members_) add_usage(sum, member.sandbox->usage());
+    return sum;
+}
+
+void LocalEnvironment::connect_members(const Cancel& cancel) {
+    tell_names(cancel);
+}
+
+void LocalEnvironment::tell_names(const Cancel& cancel) {
+    std::vector<Address> addresses;
+    for (const Member& member : members_)
+        if (!member.ip.empty()) addresses.push_back({member.sandbox->name(), member.ip});
+    for (Member& member : members_) {
+        try {
+            if (!addresses.empty()) member.sandbox->set_hosts(addresses, cancel);
+        } catch (const Error& error) { // one that is lost does not keep the others from going on
+            log_warn("hosts of sandbox {}: {}", member.sandbox->name(), error.what());
+        }
+    }
+}
+
+} // namespace assay::local

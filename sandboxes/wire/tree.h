@@ -1,0 +1,11 @@
+// Deleting a tree that a sandbox has written.
+#pragma once
+
+#include <string>
+
+namespace assay {
+
+// 0 or errno of the first failure; goes on after a failure. Follows no link, crosses no mount.
+int remove_tree(const std::string& path);
+
+} // namespace assay

@@ -1,0 +1,42 @@
+// What the sandbox tests share: one backend on the base "host", or the reason why there is none.
+#pragma once
+
+#include "assay/sandboxes/local.h"
+#include "catch.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace assay::test {
+
+// A folder that survives the test program, so that the base is made once.
+inline Path work_folder() {
+    return Path(ASSAY_BUILD_DIR) / "sandbox-tests";
+}
+
+inline LocalOptions options() {
+    LocalOptions out;
+    out.scratch = work_folder() / "scratch";
+    out.state = work_folder() / "state";
+    BaseMakerOptions bases;
+    bases.state = out.state;
+    out.bases = make_base_maker(std::move(bases));
+    return out;
+}
+
+inline LocalBackend& backend() {
+    static std::unique_ptr<LocalBackend> instance = make_local_backend(options());
+    return *instance;
+}
+
+inline std::unique_ptr<Environment> host_environment(SandboxSpec spec = {}) {
+    EnvironmentSpec environment;
+    environment.sandboxes = {std::move(spec)};
+    return backend().start(environment, Cancel());
+}
+
+inline ExecResult sh(Sandbox& sandbox, const std::string& command, ExecOptions options = {}) {
+    return run_shell(sandbox, command, options, Cancel());
+}
+
+} // namespace assay::test
