@@ -1,13 +1,13 @@
 #include "assay/base/error.h"
 #include "assay/base/text.h"
 #include "assay/reports/export.h"
-#include "assay/stats/summary.h"
+#include "assay/stats/score.h"
 #include "atif.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <cmath>
+#include <algorithm>
 #include <map>
 
 namespace assay {
@@ -219,7 +219,7 @@ class HarborExport {
 
     // 1 - C(n-c,k)/C(n,k), the mean over tasks; for k = 2, 4, 8 ... and 5, 10, 15 ... up to the
     // smallest n.
-    static Json pass_at_k(const JobStats& stats) {
+    static Json pass_table(const JobStats& stats) {
         std::size_t least = SIZE_MAX;
         for (const auto& [task, outcomes] : stats.binary) least = std::min(least, outcomes.size());
         Json out = Json::object();
@@ -229,13 +229,8 @@ class HarborExport {
             if (!wanted(k)) continue;
             double sum = 0;
             for (const auto& [task, outcomes] : stats.binary) {
-                std::size_t n = outcomes.size(), c = 0;
-                for (int x : outcomes) c += static_cast<std::size_t>(x);
-                double miss = 1;
-                for (std::size_t j = 0; j < k; ++j)
-                    miss *= n - c > j ? static_cast<double>(n - c - j) / static_cast<double>(n - j)
-                                      : 0.0;
-                sum += 1 - miss;
+                auto passed = std::count(outcomes.begin(), outcomes.end(), 1);
+                sum += pass_at_k(outcomes.size(), static_cast<std::uint64_t>(passed), k);
             }
             out[std::to_string(k)] = sum / static_cast<double>(stats.binary.size());
         }
@@ -254,7 +249,7 @@ class HarborExport {
                 {"n_errors", stats.errors},
                 {"metrics",
                  Json::array({{{"mean", sum / static_cast<double>(stats.rewards.size())}}})},
-                {"pass_at_k", binary_ ? pass_at_k(stats) : Json::object()},
+                {"pass_at_k", binary_ ? pass_table(stats) : Json::object()},
                 {"reward_stats", {{"reward", stats.by_reward}}},
                 {"exception_stats", stats.by_exception}};
             errors += stats.errors;

@@ -86,6 +86,9 @@ std::string official_cell(const ArmSummary& arm) {
 std::string leaderboard_row(const RunData& run, const ArmSummary& arm) {
     const ArmRecord& record = run.plan.arms[arm.arm];
     std::string others;
+    if (arm.pass_at_k)
+        others += fmt::format("<div>pass@{0} {1:.3f}</div><div>pass^{0} {2:.3f}</div>", arm.k,
+                              *arm.pass_at_k, arm.pass_hat_k.value_or(0));
     for (const auto& [name, value] : arm.others)
         others += fmt::format("<div>{} {:.3f}</div>", html_escape(name), value);
     return fmt::format(

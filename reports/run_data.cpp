@@ -1,7 +1,7 @@
 #include "run_data.h"
 
 #include "assay/base/error.h"
-#include "assay/stats/summary.h"
+#include "assay/stats/score.h"
 
 #include <nlohmann/json.hpp>
 
@@ -55,11 +55,10 @@ std::vector<std::string> string_list(const std::string& json) {
     return out;
 }
 
-// The task outcomes of one arm: what the statistics work on.
+// One task of one arm: what the statistics work on.
 struct TaskGroup {
-    std::string family;
-    std::vector<double> scores;  // of attempts that count
-    std::vector<double> as_zero; // errors as 0
+    TaskScores counted; // attempts that count
+    TaskScores as_zero; // errors as 0
 };
 
 void add_attempt(ArmSummary& arm, TaskGroup& group, const AttemptData& attempt,
@@ -80,9 +79,9 @@ void add_attempt(ArmSummary& arm, TaskGroup& group, const AttemptData& attempt,
     ++arm.classes[static_cast<std::size_t>(end.attempt_class)];
     if (end.attempt_class == AttemptClass::Cancelled) return;
     double value = end.score.value_or(0);
-    group.as_zero.push_back(attempt.counts ? value : 0);
+    group.as_zero.scores.push_back(attempt.counts ? value : 0);
     if (!attempt.counts) return;
-    group.scores.push_back(value);
+    group.counted.scores.push_back(value);
     for (const ScoreRecord& score : attempt.scores) {
         for (const std::string& deviation : string_list(score.deviations))
             if (std::find(arm.deviations.begin(), arm.deviations.end(), deviation) ==
@@ -95,9 +94,23 @@ void add_attempt(ArmSummary& arm, TaskGroup& group, const AttemptData& attempt,
     }
 }
 
-std::optional<double> mean_of_tasks(const std::vector<std::vector<double>>& tasks) {
-    if (tasks.empty()) return std::nullopt;
-    return mean_of_means(tasks);
+void estimate_arm(ArmSummary& arm, const std::map<std::string, TaskGroup>& groups) {
+    std::vector<TaskScores> counted, as_zero;
+    for (const auto& [task, group] : groups) {
+        if (!group.as_zero.scores.empty()) as_zero.push_back(group.as_zero);
+        if (!group.counted.scores.empty()) counted.push_back(group.counted);
+    }
+    if (!as_zero.empty()) arm.score_errors_0 = estimate(as_zero).value;
+    if (counted.empty()) return;
+    Estimate all = estimate(counted);
+    arm.score = all.value;
+    // As on the Terminal-Bench leaderboard: no figure if a task was tried only once.
+    if (all.single_attempt_tasks == 0) arm.se_conditional = all.conditional_error;
+    arm.se_generalising = all.generalising_error;
+    if (arm.k < 2) return;
+    auto k = static_cast<std::uint64_t>(arm.k);
+    arm.pass_at_k = pass_at_k(counted, k);
+    arm.pass_hat_k = pass_hat_k(counted, k);
 }
 
 void summarise(RunData& run, std::size_t index) {
@@ -109,25 +122,13 @@ void summarise(RunData& run, std::size_t index) {
         const SlotRecord& slot = run.plan.slots[i];
         if (slot.arm != run.plan.arms[index].id) continue;
         TaskGroup& group = groups[slot.task];
-        group.family = slot.family.empty() ? slot.task : slot.family;
+        group.counted.task = group.as_zero.task = slot.task;
+        group.counted.family = group.as_zero.family = slot.family;
         arm.k = std::max(arm.k, slot.attempt);
         add_attempt(arm, group, run.attempts[i], others);
     }
     arm.tasks = groups.size();
-    std::vector<std::vector<double>> scores, as_zero;
-    std::vector<std::string> families;
-    for (const auto& [task, group] : groups) {
-        if (!group.as_zero.empty()) as_zero.push_back(group.as_zero);
-        if (group.scores.empty()) continue;
-        scores.push_back(group.scores);
-        families.push_back(group.family);
-    }
-    arm.score = mean_of_tasks(scores);
-    arm.score_errors_0 = mean_of_tasks(as_zero);
-    if (arm.score) {
-        arm.se_conditional = conditional_standard_error(scores);
-        arm.se_generalising = clustered_standard_error(scores, families);
-    }
+    estimate_arm(arm, groups);
     for (const auto& [name, sum] : others) arm.others.emplace_back(name, sum.first / sum.second);
     run.arms.push_back(std::move(arm));
 }

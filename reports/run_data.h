@@ -29,6 +29,7 @@ struct ArmSummary {
     std::optional<double> score_errors_0;  // as the official harnesses count: errors are 0
     std::optional<double> se_conditional;  // tasks fixed; needs 2 attempts of each task
     std::optional<double> se_generalising; // tasks are a sample, clustered by family
+    std::optional<double> pass_at_k, pass_hat_k; // k as planned; only if every task has k attempts
     std::vector<std::pair<std::string, double>> others; // means of the other metrics
     Usage usage;
     double wall_seconds = 0, model_seconds = 0, sandbox_seconds = 0;
