@@ -95,6 +95,25 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
     give_up(kControlFd, errno, "execute " + config.bwrap);
 }
 
+// The other things that have to be done as root of a user namespace.
+[[noreturn]] void run_errand(int control, const wire::Message& message) {
+    int error = EBADMSG;
+    std::vector<int> out;
+    wire::Reader reader(message.payload);
+    if (message.op == wire::Op::Remove) {
+        error = remove_tree(message.payload);
+    } else if (message.op == wire::Op::Bridge) {
+        error = make_bridge();
+        out.push_back(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+    } else if (message.op == wire::Op::Link && message.fds.size() == 1) {
+        std::uint32_t number = reader.u32(), address = reader.u32();
+        if (reader.done()) error = link_to_bridge(number, address, message.fds[0]);
+    }
+    if (error != 0) give_up(control, error, "set up the environment");
+    wire::send_message(control, wire::Op::Ok, 0, {}, out);
+    ::_exit(0);
+}
+
 } // namespace
 
 void run_child(const Config& config, wire::Message& prepare, pid_t janitor) {
@@ -112,13 +131,8 @@ void run_child(const Config& config, wire::Message& prepare, pid_t janitor) {
     die_with(janitor);
     wire::Message message;
     int error = wire::receive_message(control, message);
-    if (error == 0 && message.op == wire::Op::Remove) {
-        error = remove_tree(message.payload);
-        if (error != 0) give_up(control, error, "remove " + message.payload);
-        wire::send_message(control, wire::Op::Ok, 0, {});
-        ::_exit(0);
-    }
-    if (error != 0 || message.op != wire::Op::Launch) ::_exit(1); // never wanted
+    if (error != 0) ::_exit(1); // never wanted
+    if (message.op != wire::Op::Launch) run_errand(control, message);
     launch(config, control, message.payload);
 }
 

@@ -38,6 +38,11 @@ int mount_overlay(const std::vector<std::string>& spec);
 int make_mount_point(const std::string& root, const std::string& inside);
 
 int loopback_up();
+// In the current network namespace: a bridge "hub", up. 0 or errno.
+int make_bridge();
+// A veth pair from "hub" here to "eth0" in `net_ns`, which gets `address` (host order, /16) and is
+// up afterwards. Leaves the process in `net_ns`. 0 or errno.
+int link_to_bridge(std::uint32_t number, std::uint32_t address, int net_ns);
 
 bool write_file(const std::string& path, std::string_view text);
 void kill_everything(const Config& config, std::vector<pid_t>& children);

@@ -49,9 +49,13 @@ Reply Channel::wait_hello(const Cancel& cancel) {
     return receive(0, wire::Op::Hello, cancel);
 }
 
-void Channel::wait_removed() {
+Reply Channel::errand(wire::Op op, std::string_view payload, const std::vector<int>& fds,
+                      const Cancel& cancel) {
+    send(op, payload, fds);
     std::lock_guard lock(mutex_);
-    receive(0, wire::Op::Ok, Cancel());
+    Reply reply = receive(0, wire::Op::Ok, cancel);
+    if (reply.error != 0) throw io_error(name_ + ", " + reply.stage, reply.error);
+    return reply;
 }
 
 // Answers to a request that was interrupted are passed over by their id.

@@ -30,9 +30,11 @@ class Channel {
                   const Cancel& cancel);
     // The message that comes by itself: Hello, or Failed as an error in the reply.
     Reply wait_hello(const Cancel& cancel);
-    void wait_removed(); // the answer to Remove
-    bool alive() const;  // the other end is open
-    void close();        // init ends, and all that runs in the sandbox with it
+    // The prepared child does something else than to become a sandbox, and ends.
+    Reply errand(wire::Op op, std::string_view payload, const std::vector<int>& fds,
+                 const Cancel& cancel);
+    bool alive() const; // the other end is open
+    void close();       // init ends, and all that runs in the sandbox with it
 
   private:
     Reply receive(std::uint32_t id, wire::Op expected, const Cancel& cancel);

@@ -1,11 +1,16 @@
 #include "local/environment.h"
 
 #include "assay/base/log.h"
+#include "assay/io/fd_stream.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
 namespace assay::local {
 namespace {
+
+constexpr std::uint32_t kNetwork = 10u << 24 | 213u << 16; // each environment's own 10.213.0.0/16
 
 // -1 is "not known": a sum with it is what is known of the rest.
 template<class T>
@@ -71,8 +76,8 @@ Sandbox& LocalEnvironment::add_from(const SandboxSpec& spec, std::shared_ptr<Loc
                         "the checkpoint lies on another base than " + base.record.asked);
         layers = from->layers();
     }
-    UniqueFd user_ns;
-    if (!members_.empty()) user_ns = members_.front().sandbox->user_namespace();
+    if (!members_.empty() && !user_ns_) user_ns_ = members_.front().sandbox->user_namespace();
+    UniqueFd user_ns = user_ns_ ? duplicate(user_ns_.get()) : UniqueFd();
     BaseRecord record = base.record;
     Member member;
     member.sandbox = std::make_unique<LocalSandbox>(
@@ -115,7 +120,25 @@ ResourceUsage LocalEnvironment::usage() {
     return sum;
 }
 
+// The bridge is in a network namespace of its own: no member can reconfigure it.
 void LocalEnvironment::connect_members(const Cancel& cancel) {
+    Janitor& janitor = shared_->janitor;
+    if (!hub_) {
+        Reply reply = Channel(janitor.prepare({}, user_ns_.get(), -1), "private network")
+                          .errand(wire::Op::Bridge, {}, {}, cancel);
+        if (reply.fds.size() != 1) throw SandboxLost("malformed answer about a network");
+        hub_ = std::move(reply.fds[0]);
+    }
+    for (Member& member : members_) {
+        if (!member.ip.empty()) continue;
+        if (next_host_ > 65'000) throw Error(ErrorKind::Sandbox, "too many sandboxes");
+        std::uint32_t number = next_host_++, address = kNetwork | number;
+        UniqueFd net = member.sandbox->net_namespace();
+        Channel(janitor.prepare({}, user_ns_.get(), hub_.get()), "private network")
+            .errand(wire::Op::Link, wire::Writer().u32(number).u32(address).data(), {net.get()},
+                    cancel);
+        member.ip = fmt::format("10.213.{}.{}", number >> 8, number & 255);
+    }
     tell_names(cancel);
 }
 

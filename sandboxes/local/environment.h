@@ -39,8 +39,9 @@ class LocalEnvironment final : public Environment {
     std::vector<Member> members_;
     std::vector<BaseRecord> bases_;
     ResourceUsage removed_;
-    UniqueFd hub_; // network namespace with the bridge
-    unsigned next_host_ = 1;
+    UniqueFd user_ns_; // of main, once there is a second
+    UniqueFd hub_;     // network namespace with the bridge
+    std::uint32_t next_host_ = 1;
 };
 
 } // namespace assay::local

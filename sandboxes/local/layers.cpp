@@ -38,8 +38,8 @@ std::map<std::string, std::string> attributes(const Path& path) {
     for (ssize_t at = 0; at < size;) {
         std::string name = names + at;
         at += static_cast<ssize_t>(name.size()) + 1;
-        // What overlayfs notes about inode numbers is true of this folder only.
-        if (name == "user.overlay.origin" || name == "user.overlay.impure") continue;
+        // Other notes of overlayfs (origin, impure, uuid) are about this very folder.
+        if (name.starts_with("user.overlay.") && name != kOpaque) continue;
         std::string value(65536, '\0');
         ssize_t n = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
         if (n >= 0) out[name] = value.substr(0, static_cast<std::size_t>(n));

@@ -2,8 +2,8 @@
 // ended.
 #pragma once
 
-#include "local/channel.h"
 #include "assay/io/fd_stream.h"
+#include "local/channel.h"
 
 #include <memory>
 #include <mutex>

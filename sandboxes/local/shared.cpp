@@ -60,9 +60,8 @@ void Shared::prepare_ahead() {
 void Shared::remove(const Path& tree) {
     int error = remove_tree(tree.string());
     if (error != EACCES && error != EPERM) return;
-    Channel channel(janitor.prepare({}, -1, -1), "remover");
-    channel.send(wire::Op::Remove, tree.string());
-    channel.wait_removed();
+    Channel(janitor.prepare({}, -1, -1), "remove " + tree.string())
+        .errand(wire::Op::Remove, tree.string(), {}, Cancel());
 }
 
 } // namespace assay::local

@@ -25,7 +25,10 @@ enum class Op : std::uint32_t {
     Helper,      // run a program of the host that dies with the run: list argv; fds: [output, 3...]
     // assay -> the prepared child, on its control socket
     Launch,
-    Remove, // payload: a tree to delete as the namespace's root, instead of a launch
+    // or instead of Launch:
+    Remove, // payload: a tree to delete as the namespace's root
+    Bridge, // make a bridge in its network namespace -> Ok; fds: that namespace
+    Link,   // u32 number, u32 address; fds: a sandbox's network namespace, to join to the bridge
     // the prepared child, or assay-init -> assay
     Hello,  // ready: init runs
     Failed, // i32 errno, string stage

@@ -1,0 +1,80 @@
+#include "support.h"
+
+namespace assay::test {
+
+TEST_CASE("a checkpoint holds the files, and both it and the sandbox go on") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    Cancel cancel;
+    REQUIRE(sh(box, "mkdir /w && echo one > /w/a && echo kept > /w/b && rm -rf /usr/share/doc && "
+                    "ln -s a /w/link && chown 1000:1000 /w/b")
+                .ok());
+    auto first = box.checkpoint(cancel);
+    CHECK(first->depth() == 1);
+    REQUIRE(sh(box, "cat /w/a").out == "one\n");
+    REQUIRE(sh(box, "echo two > /w/a; rm /w/b").ok());
+    auto second = box.checkpoint(cancel);
+    CHECK(second->depth() == 2);
+    CHECK(first->digest() != second->digest());
+
+    auto from_first = backend().start_from({}, first, cancel);
+    CHECK(sh(from_first->main(), "cat /w/a /w/b; readlink /w/link; stat -c %u /w/b; ls "
+                                 "/usr/share/doc 2>&1 | wc -l")
+              .out == "one\nkept\na\n1000\n1\n");
+    REQUIRE(sh(from_first->main(), "echo changed > /w/a").ok());
+    auto from_second = backend().start_from({}, second, cancel);
+    CHECK(sh(from_second->main(), "cat /w/a; ls /w").out == "two\na\nlink\n");
+    CHECK(sh(box, "cat /w/a").out == "two\n");
+    CHECK(sh(backend().start_from({}, first, cancel)->main(), "cat /w/a").out == "one\n");
+}
+
+TEST_CASE("with processes running the changed files are copied while they are frozen") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    Cancel cancel;
+    REQUIRE(sh(box, "echo before > /f; (while :; do date +%N > /busy; done) >/dev/null 2>&1 &").ok());
+    auto checkpoint = box.checkpoint(cancel);
+    REQUIRE(sh(box, "echo after > /f").ok());
+    CHECK(sh(box, "a=$(cat /busy); sleep 0.3; test \"$a\" != \"$(cat /busy)\"").ok());
+    auto copy = backend().start_from({}, checkpoint, cancel);
+    CHECK(sh(copy->main(), "cat /f").out == "before\n");
+    CHECK(sh(copy->main(), "ls /proc | grep -c '^[0-9]'").out != "");
+}
+
+TEST_CASE("the digest follows content, modes and owners, and nothing else") {
+    Cancel cancel;
+    auto digest = [&](const std::string& command) {
+        auto environment = host_environment();
+        REQUIRE(sh(environment->main(), command).ok());
+        return environment->main().checkpoint(cancel)->digest().hex();
+    };
+    std::string base = digest("echo x > /f");
+    CHECK(base == digest("echo y > /g; rm /g; echo x > /f"));
+    CHECK(base == digest("echo x > /f; touch -d 2001-01-01 /f"));
+    CHECK(base != digest("echo z > /f"));
+    CHECK(base != digest("echo x > /f; chmod 600 /f"));
+    CHECK(base != digest("echo x > /f; chown 7 /f"));
+}
+
+TEST_CASE("a long chain is flattened and still shows the same files") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    Cancel cancel;
+    REQUIRE(sh(box, "mkdir -p /d/sub; echo 0 > /d/sub/f; echo gone > /gone; rm /usr/bin/env").ok());
+    std::shared_ptr<Checkpoint> last;
+    for (int i = 1; i <= 34; i++) {
+        std::string n = std::to_string(i);
+        std::string extra = i == 5    ? "; rm /gone"
+                            : i == 10 ? "; rm -rf /d/sub; mkdir /d/sub"
+                            : i == 20 ? "; rm -rf /d; mkdir /d; echo new > /d/n"
+                                      : "";
+        REQUIRE(sh(box, "echo " + n + " > /n" + n + extra).ok());
+        last = box.checkpoint(cancel);
+        CHECK(last->depth() <= 32);
+    }
+    auto copy = backend().start_from({}, last, cancel);
+    CHECK(sh(copy->main(), "cat /n1 /n34; ls /d; ls /gone /usr/bin/env 2>/dev/null").out ==
+          "1\n34\nn\n");
+}
+
+} // namespace assay::test
