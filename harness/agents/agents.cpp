@@ -34,6 +34,18 @@ SettingList tools_settings() {
          {"shell_timeout_max", "most seconds that a shell call may ask for"},
          {"shell_output", "bytes of shell output shown to the model"}});
 }
+
+SettingList terminus_settings() {
+    return with_sampling({{"parser", "json or xml: the format of the replies"},
+                          {"max_turns", "model replies to act on; 0: no limit"},
+                          {"summarize", "hand over to a fresh context when the old one is full"},
+                          {"summarize_below", "free tokens at which that is done"},
+                          {"context_tokens", "of the model, if it does not say so itself"},
+                          {"keep_reasoning", "reasoning stays in the conversation"},
+                          {"columns", "width of the terminal"},
+                          {"rows", "height of the terminal"},
+                          {"tool_client", "offer the suite's tools as the program `tool`"}});
+}
 } // namespace
 
 const std::vector<AgentKind>& agent_kinds() {
@@ -41,6 +53,7 @@ const std::vector<AgentKind>& agent_kinds() {
         {oracle_info(), {}, make_oracle},
         {noop_info(), {}, make_noop},
         {tools_info(), tools_settings(), make_tools},
+        {terminus_info(), terminus_settings(), make_terminus},
     };
     return kinds;
 }

@@ -8,8 +8,10 @@ namespace assay {
 const AgentInfo& oracle_info();
 const AgentInfo& noop_info();
 const AgentInfo& tools_info();
+const AgentInfo& terminus_info();
 std::unique_ptr<Agent> make_oracle(const Settings& settings);
 std::unique_ptr<Agent> make_noop(const Settings& settings);
 std::unique_ptr<Agent> make_tools(const Settings& settings);
+std::unique_ptr<Agent> make_terminus(const Settings& settings);
 
 } // namespace assay
