@@ -1,7 +1,78 @@
-// The binary `assay`. Subcommands live in one file each.
-#include <cstdio>
+// The binary `assay`: reads the command line, runs the subcommand, shows errors.
+#include "arguments.h"
+#include "assay/base/cancel.h"
+#include "assay/base/error.h"
+#include "assay/base/log.h"
+#include "commands.h"
 
-int main() {
-    std::puts("assay: no commands yet");
-    return 64;
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace assay;
+
+int dispatch(const Arguments& arguments) {
+    static const std::map<std::string, int (*)(const Arguments&)> commands = {
+        {"run", command_run},       {"plan", command_plan},     {"resume", command_resume},
+        {"merge", command_merge},   {"list", command_list},     {"show", command_show},
+        {"report", command_report}, {"export", command_export}, {"shell", command_shell},
+        {"doctor", command_doctor}, {"bench", command_bench},
+    };
+    return commands.at(arguments.command)(arguments);
+}
+
+int run(const std::vector<std::string>& words) {
+    ParseResult parsed = parse_arguments(words);
+    if (!parsed.arguments) {
+        std::fputs(parsed.text.c_str(), stdout);
+        return parsed.code;
+    }
+    const Arguments& arguments = *parsed.arguments;
+    set_log_level(arguments.verbose ? LogLevel::Debug : LogLevel::Warning);
+    if (arguments.command == "help") {
+        std::string text = arguments.man ? man_page() : parse_arguments({"--help"}).text;
+        std::fputs(text.c_str(), stdout);
+        return 0;
+    }
+    return dispatch(arguments);
+}
+
+// 64 for what the user can mend by another command line or input, 1 for the rest.
+int code_of(const Error& error) {
+    switch (error.kind()) {
+    case ErrorKind::Usage:
+    case ErrorKind::Input:
+    case ErrorKind::Unsupported:
+        return kExitUsage;
+    default:
+        return 1;
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    // Threads share few arenas: with one for each of a thousand trials the memory that each keeps
+    // for itself would be most of what a waiting trial costs.
+    ::mallopt(M_ARENA_MAX, 2);
+    ::signal(SIGPIPE, SIG_IGN);
+    try {
+        return run({argv + 1, argv + argc});
+    } catch (const Error& e) {
+        fmt::print(stderr, "assay: error: {}\n", e.render());
+        return code_of(e);
+    } catch (const Interrupted& e) {
+        fmt::print(stderr, "assay: {}\n", e.what());
+        return kExitStopped;
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "assay: error: {}\n", e.what());
+        return 1;
+    }
 }

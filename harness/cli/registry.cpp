@@ -1,6 +1,7 @@
 // The only place that knows concrete types: one line an entry.
 #include "registry.h"
 
+#include "assay/base/error.h"
 #include "assay/sandboxes/null.h"
 #include "assay/suites/example.h"
 
@@ -10,16 +11,6 @@ const std::vector<SuiteEntry>& suite_registry() {
     static const std::vector<SuiteEntry> entries = {
         {"example", "three sums: the smallest suite, to be copied", make_example},
     };
-    return entries;
-}
-
-const std::vector<AgentEntry>& agent_registry() {
-    static const std::vector<AgentEntry> entries = {};
-    return entries;
-}
-
-const std::vector<ModelEntry>& model_registry() {
-    static const std::vector<ModelEntry> entries = {};
     return entries;
 }
 
@@ -35,12 +26,6 @@ namespace {
 
 std::string_view key_of(const SuiteEntry& entry) {
     return entry.name;
-}
-std::string_view key_of(const AgentEntry& entry) {
-    return entry.name;
-}
-std::string_view key_of(const ModelEntry& entry) {
-    return entry.prefix;
 }
 std::string_view key_of(const SandboxEntry& entry) {
     return entry.name;
@@ -63,12 +48,6 @@ const Entry& find_in(const std::vector<Entry>& entries, std::string_view kind,
 
 const SuiteEntry& find_suite(std::string_view name) {
     return find_in(suite_registry(), "suite", name);
-}
-const AgentEntry& find_agent(std::string_view name) {
-    return find_in(agent_registry(), "agent", name);
-}
-const ModelEntry& find_model(std::string_view spec) {
-    return find_in(model_registry(), "model provider", spec.substr(0, spec.find(':')));
 }
 const SandboxEntry& find_sandbox(std::string_view name) {
     if (!name.empty()) return find_in(sandbox_registry(), "sandbox", name);

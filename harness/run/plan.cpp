@@ -21,7 +21,7 @@ void name_arms(const Id& run, std::vector<ArmRecord>& arms) {
     for (ArmRecord& arm : arms) {
         if (arm.label.empty()) arm.label = arm_label(arm);
         if (int again = seen[arm.label]++; again != 0) arm.label += fmt::format(" #{}", again + 1);
-        arm.id = Id::derive("arm/" + run.hex() + "/" + arm.label);
+        arm.id = arm_id(run, arm.label);
     }
 }
 
@@ -61,8 +61,7 @@ PlanRecord make_plan(const SuiteInfo& suite, const TaskSet& tasks, PlanRequest r
         for (const TaskHeader& task : tasks.headers()) {
             for (const ArmRecord& arm : plan.arms) {
                 SlotRecord slot;
-                slot.id = Id::derive("slot/" + plan.run.hex() + "/" + arm.id.hex() + "/" +
-                                     std::to_string(attempt) + "/" + task.id);
+                slot.id = slot_id(plan.run, task.id, arm.label, attempt);
                 slot.arm = arm.id;
                 slot.task = task.id;
                 slot.family = task.family.empty() ? task.id : task.family;

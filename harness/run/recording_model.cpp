@@ -121,8 +121,7 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     {
         std::lock_guard lock(mutex_);
         record.turn = turns_++;
-        record.id = Id::derive(
-            fmt::format("call/{}/{}/{}", context_.writer.id().hex(), role_, record.turn));
+        record.id = call_id(context_.writer.id(), role_, record.turn);
         continue_conversation(request, record);
         note_tools(request.tools, record);
     }

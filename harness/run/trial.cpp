@@ -135,8 +135,9 @@ void Trial::start_environment() {
                 if (is_secret_name(name)) parts_.run.redactor->add(name, value);
     }
     agent_ = parts_.arm.make_agent();
-    events().emit(EventKind::Message, R"({"role":"user","source":"instruction"})",
-                  {{"text", blobs().put(task_->instruction, "text/plain")}});
+    if (!agent_->info().needs_model) // the others tell what they say themselves
+        events().emit(EventKind::Message, R"({"role":"user","source":"instruction"})",
+                      {{"text", blobs().put(task_->instruction, "text/plain")}});
     parts_.run.sandboxes->check(task_->environment);
     phase_cancel_.check();
     environment_began_ = clock().now();

@@ -82,7 +82,7 @@ class FakeStore final : public RunStore {
         Writer(FakeStore& store, std::shared_ptr<FakeTry> row)
             : store_(store)
             , row_(std::move(row))
-            , id_(Id::derive("try/" + row_->slot.hex() + "/" + std::to_string(row_->number))) {}
+            , id_(try_id(row_->slot, row_->number)) {}
         const Id& id() const override { return id_; }
         int number() const override { return row_->number; }
         void emit(EventKind kind, std::string json, std::vector<EventBlob> blobs) override {

@@ -1,0 +1,282 @@
+#include "arguments.h"
+
+#include "assay/base/error.h"
+#include "config_file.h"
+#include "man_page.h"
+#include "version.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+namespace assay {
+
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 all attempts ended scored, 1 some ended in error, 2 inconclusive,\n"
+    "3 invalid, 64 wrong usage or input, 130 stopped by Ctrl-C or --max-cost.";
+
+CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std::string>& into,
+                         const std::string& help) {
+    return app->add_option(name, into, help)->allow_extra_args(false);
+}
+
+void add_what_to_run(CLI::App* app, RunArguments& run) {
+    app->add_option("suite", run.suite, "suite to run, see `assay list suites`")
+        ->type_name("SUITE");
+    app->add_option("--tasks", run.tasks, "folder or file of the tasks; without: the samples")
+        ->type_name("PATH");
+    list_option(app, "--task", run.task_globs, "only tasks whose name fits; may be repeated")
+        ->type_name("GLOB");
+    list_option(app, "--exclude", run.exclude_globs, "not the tasks whose name fits; repeatable")
+        ->type_name("GLOB");
+    list_option(app, "--agent", run.agents, "agent, see `assay list agents`; repeatable")
+        ->type_name("NAME");
+    list_option(app, "--model", run.models, "model, see `assay list models`; repeatable")
+        ->type_name("SPEC");
+    app->add_option("--judge", run.judge, "model that judges, where the suite has one")
+        ->type_name("SPEC");
+    app->add_option("--attempts", run.attempts, "attempts at each task by each agent and model")
+        ->type_name("K")
+        ->check(CLI::Range(1, 100'000));
+    app->add_option("--seed", run.seed, "seed of everything random that can be repeated")
+        ->type_name("S");
+    app->add_option("--sandbox", run.sandbox, "sandbox backend, see `assay list sandboxes`")
+        ->type_name("NAME");
+    app->add_option("--base", run.base, "base of every sandbox, instead of the task's image")
+        ->type_name("NAME");
+    app->add_option("--image-map", run.image_map, "file of lines `GLOB BASE` for images")
+        ->type_name("FILE");
+    app->add_option("--verifier", run.verifier, "official, or compat where tests need a network")
+        ->type_name("MODE")
+        ->check(CLI::IsMember({"official", "compat"}));
+    list_option(app, "--set", run.suite_settings, "a setting of the suite; repeatable")
+        ->type_name("KEY=VALUE");
+    list_option(app, "--agent-set", run.agent_settings, "a setting of the agent; repeatable")
+        ->type_name("KEY=VALUE");
+    app->add_option("--timeout-multiplier", run.timeout_multiplier, "of every phase's limit")
+        ->type_name("X")
+        ->check(CLI::PositiveNumber);
+    app->add_option("--max-turns", run.max_turns, "model calls of the agent in an attempt")
+        ->type_name("N");
+    app->add_option("--max-tokens", run.max_tokens, "tokens of an attempt, prompts included")
+        ->type_name("N");
+    app->add_option("--max-attempt-cost", run.max_attempt_cost, "US dollars of an attempt")
+        ->type_name("X");
+    app->add_option("--max-seconds", run.max_seconds, "wall time of an attempt")->type_name("X");
+    app->add_option("--context-tokens", run.context_tokens, "context length of a served model")
+        ->type_name("N");
+}
+
+void add_how_to_run(CLI::App* app, RunArguments& run) {
+    app->add_option("--jobs", run.jobs, "trials at a time; without: one for each processor")
+        ->type_name("N")
+        ->check(CLI::Range(1, 100'000));
+    app->add_option("--retries", run.retries, "tries again after an infrastructure error")
+        ->type_name("N")
+        ->check(CLI::Range(0, 100));
+    app->add_option("--max-cost", run.max_cost, "US dollars of the run; stops when reached")
+        ->type_name("X")
+        ->check(CLI::PositiveNumber);
+    app->add_option("--prices", run.prices, "JSON file of prices, see docs/models.md")
+        ->type_name("FILE");
+    list_option(app, "--model-env", run.model_env,
+                "variable for the model's provider, NAME or NAME=VALUE; never stored")
+        ->type_name("NAME");
+    app->add_option("--connections", run.connections, "model calls at a time; without: adaptive")
+        ->type_name("N");
+    app->add_option("--model-timeout", run.model_timeout, "seconds for one model call")
+        ->type_name("X")
+        ->check(CLI::PositiveNumber);
+    app->add_option("--cpus", run.cpus, "processors that trials may claim in all")->type_name("X");
+    app->add_option("--memory", run.memory_gib, "GiB that trials may claim in all")->type_name("X");
+    app->add_option("--state", run.state, "folder for caches; without: the user's cache folder")
+        ->type_name("PATH");
+    app->add_flag("--quiet", run.quiet, "no progress, only the result");
+}
+
+void add_config(CLI::App* app, std::string& ignored) {
+    app->add_option("--config", ignored, "TOML file of the same options; the command line wins")
+        ->type_name("FILE");
+}
+
+// Everything CLI11 writes to; lives as long as the App.
+struct Parser {
+    Arguments out;
+    std::string config;
+    std::string run_file;
+    std::vector<std::string> inputs;
+    CLI::App app{"assay runs agentic benchmarks in sandboxes, stores every step, reports scores "
+                 "with honest error bars.",
+                 "assay"};
+
+    CLI::App* command(const std::string& name, const std::string& help) {
+        CLI::App* sub = app.add_subcommand(name, help);
+        sub->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        sub->footer(kExitCodes);
+        return sub;
+    }
+    Parser();
+    void add_run_commands();
+    void add_reading_commands();
+    void add_other_commands();
+};
+
+void Parser::add_run_commands() {
+    CLI::App* run = command("run", "run a suite");
+    add_what_to_run(run, out.run);
+    add_how_to_run(run, out.run);
+    run->add_option("--plan", out.run.plan, "a plan made by `assay plan`, instead of a suite")
+        ->type_name("PLAN.json");
+    run->add_option("--shard", out.run.shard, "only part I of N of the plan")->type_name("I/N");
+    run->add_flag("--dry-run", out.run.dry_run, "show what would be run, and stop");
+    run->add_option("--out", out.run.out, "file of the run; must not exist")->type_name("RUN.db");
+    add_config(run, config);
+
+    CLI::App* plan = command("plan", "fix what will be run, for shards on several machines");
+    add_what_to_run(plan, out.run);
+    plan->add_option("--out", out.run.out, "file to write")->type_name("PLAN.json")->required();
+    add_config(plan, config);
+
+    CLI::App* resume = command("resume", "run what a run still lacks");
+    resume->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
+    add_how_to_run(resume, out.run);
+    resume->add_option("--shard", out.run.shard, "only part I of N of the plan")->type_name("I/N");
+    add_config(resume, config);
+
+    CLI::App* merge = command("merge", "put the parts of one plan together");
+    merge->add_option("parts", inputs, "runs of shards of the same plan")
+        ->type_name("PART.db")
+        ->required();
+    merge->add_option("--out", out.out, "the whole; may exist")->type_name("RUN.db")->required();
+}
+
+void Parser::add_reading_commands() {
+    CLI::App* list = command("list", "list suites, agents, models, sandboxes, or a run's attempts");
+    list->add_option("what", out.what, "suites, agents, models, sandboxes or a run")
+        ->type_name("WHAT|RUN.db")
+        ->required();
+    list->add_flag("--json", out.json, "as JSON");
+
+    CLI::App* show = command("show", "show a run, a task of it, or one attempt's trajectory");
+    show->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
+    show->add_option("task", out.task, "a task of the run")->type_name("TASK");
+    show->add_option("attempt", out.attempt, "number of the attempt, from 1")->type_name("ATTEMPT");
+    show->add_flag("--json", out.json, "as JSON");
+
+    CLI::App* report = command("report", "write one self-contained HTML file about runs");
+    report->add_option("runs", inputs, "runs to report")->type_name("RUN.db")->required();
+    report->add_option("-o,--output", out.out, "file to write")->type_name("FILE.html")->required();
+    report->add_option("--title", out.title, "title of the page")->type_name("TEXT");
+
+    CLI::App* exported = command("export", "write a run in another tool's format");
+    exported->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
+    exported->add_option("--format", out.format, "harbor, atif, csv or junit")
+        ->type_name("FORMAT")
+        ->required()
+        ->check(CLI::IsMember({"harbor", "atif", "csv", "junit"}));
+    exported->add_option("-o,--output", out.out, "file or folder to write")
+        ->type_name("PATH")
+        ->required();
+}
+
+void Parser::add_other_commands() {
+    CLI::App* shell = command("shell", "a shell in a task's environment");
+    shell->add_option("task", out.task, "the task's name")->type_name("TASK")->required();
+    shell->add_option("--tasks", out.run.tasks, "folder or file of the tasks")->type_name("PATH");
+    shell->add_option("--suite", out.run.suite, "their suite; without: the first that has the task")
+        ->type_name("SUITE");
+    shell->add_option("--sandbox", out.run.sandbox, "sandbox backend")->type_name("NAME");
+    shell->add_option("--base", out.run.base, "base, instead of the task's image")
+        ->type_name("NAME");
+    shell->add_option("--image-map", out.run.image_map, "file of lines `GLOB BASE` for images")
+        ->type_name("FILE");
+    shell->add_option("--state", out.run.state, "folder for caches")->type_name("PATH");
+    list_option(shell, "--set", out.run.suite_settings, "a setting of the suite; repeatable")
+        ->type_name("KEY=VALUE");
+    shell->add_option("--command", out.shell_command, "run this with `sh -c`, without a terminal")
+        ->type_name("TEXT")
+        ->expected(1);
+
+    CLI::App* doctor = command("doctor", "say what this machine can do, and how to get the rest");
+    doctor->add_option("--sandbox", out.run.sandbox, "backend to look at")->type_name("NAME");
+    doctor->add_option("--state", out.run.state, "folder for caches")->type_name("PATH");
+    doctor->add_flag("--json", out.json, "as JSON");
+
+    CLI::App* bench = command("bench", "measure the harness, the sandboxes or the store");
+    bench->add_option("what", out.what, "harness, sandbox or store")
+        ->type_name("WHAT")
+        ->required()
+        ->check(CLI::IsMember({"harness", "sandbox", "store"}));
+    bench->add_option("--seconds", out.bench_seconds, "about how long one measurement takes")
+        ->type_name("X")
+        ->check(CLI::PositiveNumber);
+    bench->add_option("--jobs", out.bench_jobs, "trials or sandboxes at a time")->type_name("N");
+    bench->add_option("--sandbox", out.run.sandbox, "sandbox backend")->type_name("NAME");
+    bench->add_option("--state", out.run.state, "folder for caches and scratch")->type_name("PATH");
+    bench->add_flag("--json", out.json, "as JSON");
+
+    CLI::App* help = command("help", "show help; with --man the manual page");
+    help->add_flag("--man", out.man, "the manual page, as roff");
+}
+
+Parser::Parser() {
+    app.set_version_flag("--version", version_text());
+    app.add_flag("--verbose", out.verbose, "log more, to standard error");
+    app.require_subcommand(1);
+    app.footer(kExitCodes);
+    app.set_help_flag("-h,--help", "this text");
+    add_run_commands();
+    add_reading_commands();
+    add_other_commands();
+    for (CLI::App* sub : app.get_subcommands({})) {
+        sub->set_help_flag("-h,--help", "this text");
+        sub->fallthrough();
+    }
+}
+
+} // namespace
+
+ParseResult parse_arguments(const std::vector<std::string>& words) {
+    Parser parser;
+    std::vector<std::string> reversed = with_config_file(words);
+    std::reverse(reversed.begin(), reversed.end()); // what CLI11 wants
+    try {
+        parser.app.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+        return {std::nullopt, parser.app.help(), 0};
+    } catch (const CLI::CallForVersion&) {
+        return {std::nullopt, version_text() + "\n", 0};
+    } catch (const CLI::ParseError& e) {
+        auto subs = parser.app.get_subcommands();
+        std::string name = subs.empty() ? "" : " " + subs[0]->get_name();
+        throw Error(ErrorKind::Usage, e.what()).hint("see `assay" + name + " --help`");
+    }
+    Arguments& out = parser.out;
+    out.command = parser.app.get_subcommands().at(0)->get_name();
+    if (!parser.run_file.empty()) out.files.emplace_back(parser.run_file);
+    for (const std::string& input : parser.inputs) out.files.emplace_back(input);
+    return {std::move(out), "", 0};
+}
+
+std::string man_page() {
+    Parser parser;
+    std::vector<ManCommand> commands;
+    for (const CLI::App* sub : parser.app.get_subcommands({})) {
+        ManCommand command{sub->get_name(), sub->get_description(), {}};
+        for (const CLI::Option* option : sub->get_options()) {
+            std::string name = option->get_name(false, true);
+            if (option->get_positional()) name = option->get_type_name();
+            std::string value = option->get_type_size() == 0 || option->get_positional()
+                                    ? ""
+                                    : option->get_type_name();
+            command.options.push_back({name, value, option->get_description(),
+                                       option->get_positional(), option->get_required()});
+        }
+        commands.push_back(std::move(command));
+    }
+    return render_man_page(commands);
+}
+
+} // namespace assay

@@ -1,0 +1,136 @@
+// What a sandbox costs: start to the first exec beside bare bubblewrap in the same run, an exec in
+// a running one, checkpoint and start of many files beside as many overlay mounts, and how many
+// live at once.
+#include "assay/base/error.h"
+#include "assay/base/text.h"
+#include "assay/io/run_command.h"
+#include "bench.h"
+#include "live_run.h"
+#include "registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace assay {
+
+namespace {
+
+constexpr int kLive = 200;
+constexpr int kFiles = 10'000;
+
+template<class Body>
+double timed(const Body& body) {
+    auto began = std::chrono::steady_clock::now();
+    body();
+    return seconds(std::chrono::steady_clock::now() - began) * 1e3;
+}
+
+BenchNumber milliseconds(std::string name, std::vector<double> samples, double goal = 0) {
+    BenchNumber number{std::move(name), "ms"};
+    number.value = median(samples);
+    number.samples = std::move(samples);
+    number.goal = goal;
+    number.at_least = false;
+    return number;
+}
+
+void must_succeed(const ExecResult& result) {
+    if (!result.ok())
+        throw Error(ErrorKind::Sandbox, "a command of the bench ended with " +
+                                            result.status.text() + ": " + result.err);
+}
+
+// bwrap with every namespace and a private /proc and /dev: what a sandbox has, without our parts.
+std::vector<std::string> bare_bubblewrap() {
+    return {"bwrap",     "--unshare-all", "--ro-bind",
+            "/usr",      "/usr",          "--symlink",
+            "usr/bin",   "/bin",          "--symlink",
+            "usr/lib",   "/lib",          "--symlink",
+            "usr/lib64", "/lib64",        "--proc",
+            "/proc",     "--dev",         "/dev",
+            "--tmpfs",   "/tmp",          "--die-with-parent",
+            "/bin/true"};
+}
+
+void start_and_exec(SandboxBackend& backend, int count, std::vector<BenchNumber>& out) {
+    Cancel cancel;
+    Spawner spawner;
+    std::vector<double> starts, bare, stops;
+    for (int i = 0; i < count; ++i) {
+        std::unique_ptr<Environment> environment;
+        starts.push_back(timed([&] {
+            environment = backend.start({}, cancel);
+            must_succeed(environment->main().exec({"/bin/true"}, {}, cancel));
+        }));
+        stops.push_back(timed([&] { environment.reset(); }));
+        if (run_command(spawner, {"bwrap", "--version"}, {}, cancel).ok())
+            bare.push_back(timed([&] { run_checked(spawner, bare_bubblewrap(), {}, cancel); }));
+    }
+    double yardstick = median(bare);
+    out.push_back(milliseconds("sandbox start to first exec", starts, 2 * yardstick));
+    if (!bare.empty()) out.push_back(milliseconds("bare bubblewrap, start to end", bare));
+    out.push_back(milliseconds("sandbox stop", stops));
+
+    auto environment = backend.start({}, cancel);
+    Sandbox& sandbox = environment->main();
+    std::vector<double> execs;
+    for (int i = 0; i < count * 5; ++i)
+        execs.push_back(timed([&] { must_succeed(sandbox.exec({"/bin/true"}, {}, cancel)); }));
+    out.push_back(milliseconds("exec in a running sandbox", execs, 2));
+}
+
+void checkpoints(SandboxBackend& backend, std::vector<BenchNumber>& out) {
+    if (!backend.capabilities().checkpoint) return;
+    Cancel cancel;
+    std::vector<double> times;
+    for (int i = 0; i < 3; ++i) {
+        auto environment = backend.start({}, cancel);
+        std::string make = fmt::format(
+            "mkdir -p /root/many && cd /root/many && for i in $(seq {}); do echo $i > f$i; done",
+            kFiles);
+        must_succeed(run_shell(environment->main(), make, {}, cancel));
+        std::unique_ptr<Environment> second;
+        times.push_back(timed([&] {
+            auto checkpoint = environment->main().checkpoint(cancel);
+            second = backend.start_from({}, checkpoint, cancel);
+        }));
+        ExecResult count = run_shell(second->main(), "ls /root/many | wc -l", {}, cancel);
+        if (trim(count.out) != std::to_string(kFiles))
+            throw Error(ErrorKind::Sandbox, "the checkpoint lacks files: " + count.out);
+    }
+    out.push_back(milliseconds(fmt::format("checkpoint and start of {} files", kFiles), times));
+}
+
+void many_live(SandboxBackend& backend, int count, std::vector<BenchNumber>& out) {
+    Cancel cancel;
+    std::vector<std::unique_ptr<Environment>> live;
+    double start = timed([&] {
+        for (int i = 0; i < count; ++i) live.push_back(backend.start({}, cancel));
+    });
+    std::vector<double> execs;
+    for (auto& environment : live)
+        execs.push_back(
+            timed([&] { must_succeed(environment->main().exec({"/bin/true"}, {}, cancel)); }));
+    out.push_back({fmt::format("starting {} sandboxes that stay", count), "sandboxes/s",
+                   1e3 * count / start});
+    out.push_back(milliseconds(fmt::format("exec in each of {} live sandboxes", count), execs, 2));
+}
+
+} // namespace
+
+std::vector<BenchNumber> bench_sandbox(const BenchSettings& settings) {
+    SandboxSettings sandbox;
+    sandbox.state = state_folder(settings.state);
+    SystemRandom random;
+    sandbox.run_id = Id::random(random).hex();
+    auto backend = find_sandbox(settings.sandbox).make(sandbox);
+    std::vector<BenchNumber> out;
+    start_and_exec(*backend, std::clamp(static_cast<int>(settings.seconds * 10), 10, 200), out);
+    checkpoints(*backend, out);
+    many_live(*backend, settings.jobs > 0 ? settings.jobs : kLive, out);
+    return out;
+}
+
+} // namespace assay

@@ -1,0 +1,188 @@
+// assay run, plan, resume: they differ in where the plan and the store come from.
+#include "assay/base/error.h"
+#include "assay/base/log.h"
+#include "assay/io/reactor.h"
+#include "assay/reports/report.h"
+#include "assay/run/plan.h"
+#include "assay/run/run.h"
+#include "assay/store/plan_json.h"
+#include "assay/store/reader.h"
+#include "commands.h"
+#include "live_run.h"
+#include "progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+
+namespace assay {
+
+namespace {
+
+std::map<Id, std::string> arm_labels(const PlanRecord& plan) {
+    std::map<Id, std::string> labels;
+    for (const ArmRecord& arm : plan.arms) labels[arm.id] = arm.label;
+    return labels;
+}
+
+std::vector<SlotRecord> of_shard(const std::vector<SlotRecord>& slots, const std::string& shard) {
+    if (shard.empty()) return slots;
+    auto [index, count] = parse_shard(shard);
+    return shard_slots(slots, index, count);
+}
+
+void print_refused(const PlanRecord& plan, std::FILE* out) {
+    for (const auto& [task, why] : plan.refused)
+        std::fprintf(out, "not run: %s: %s\n", task.c_str(), why.c_str());
+}
+
+int dry_run(const PlanRecord& plan, const std::vector<SlotRecord>& slots) {
+    auto labels = arm_labels(plan);
+    std::printf("suite %s %s, tasks from %s, seed %llu\n", plan.suite.c_str(),
+                plan.suite_version.c_str(), plan.source.c_str(),
+                static_cast<unsigned long long>(plan.seed));
+    for (const ArmRecord& arm : plan.arms)
+        std::printf("  %s%s\n", arm.label.c_str(),
+                    arm.judge.empty() ? "" : (", judged by " + arm.judge).c_str());
+    for (const SlotRecord& slot : slots)
+        std::printf("%5lld  %s#%d  %s\n", static_cast<long long>(slot.order), slot.task.c_str(),
+                    slot.attempt, labels[slot.arm].c_str());
+    print_refused(plan, stdout);
+    std::printf("%zu attempts would be run\n", slots.size());
+    return 0;
+}
+
+// Ctrl-C once drains, twice breaks off, a third time leaves at once: what is left behind is removed
+// by the sandboxes' janitor, and the store is consistent at every moment. SIGTERM breaks off.
+class Interrupts {
+  public:
+    Interrupts(Run& run, RunObserver& observer)
+        : run_(run)
+        , observer_(observer)
+        , watch_(reactor_.on_signals({SIGINT, SIGTERM, SIGHUP},
+                                     [this](int number) { got(number); })) {}
+
+  private:
+    void got(int number) {
+        int count = number == SIGINT ? ++count_ : std::max(2, ++count_);
+        count_ = count;
+        if (count == 1) {
+            observer_.note("stopping: the running trials are finished, no new one is begun "
+                           "(Ctrl-C again breaks them off)");
+            run_.drain();
+        } else if (count == 2) {
+            observer_.note("breaking off: what is not finished is run again by `assay resume`");
+            run_.stop(Cause::User, number == SIGINT ? "Ctrl-C" : "signal");
+        } else {
+            ::_exit(kExitStopped);
+        }
+    }
+
+    Run& run_;
+    RunObserver& observer_;
+    std::atomic<int> count_ = 0;
+    Reactor reactor_;
+    Reactor::Watch watch_;
+};
+
+std::string status_of(const RunResult& result) {
+    if (result.cost_limit) return "cost limit";
+    if (result.stopped || (result.drained && result.untouched != 0)) return "stopped";
+    return "complete";
+}
+
+int exit_code(const RunResult& result, bool all_have_a_result) {
+    if (all_have_a_result) return 0;
+    return status_of(result) == "complete" ? 1 : kExitStopped;
+}
+
+void print_summary(const RunResult& result, const RunArguments& arguments, const Path& file) {
+    if (!arguments.quiet) std::fputs(leaderboard_text({file}).c_str(), stdout);
+    std::string rest;
+    if (result.in_error != 0) rest += fmt::format(", {} in error", result.in_error);
+    if (result.cancelled != 0) rest += fmt::format(", {} broken off", result.cancelled);
+    if (result.untouched != 0) rest += fmt::format(", {} not begun", result.untouched);
+    std::printf("%s: %zu of %zu attempts ended with a score%s\n", status_of(result).c_str(),
+                result.scored, result.planned, rest.c_str());
+    if (result.cost_limit) std::printf("--max-cost was reached: $%.4f spent\n", result.cost);
+    if (result.in_error + result.cancelled + result.untouched != 0)
+        std::printf("`assay resume %s` runs what has no result\n", file.c_str());
+    std::fflush(stdout);
+}
+
+int run_store(RunStore& store, LiveRun& live, const RunArguments& arguments, double cost_so_far,
+              const Path& file) {
+    live.connect(store);
+    ProgressPrinter progress(stderr, ProgressPrinter::mode_for(stderr, arguments.quiet),
+                             arm_labels(store.plan()));
+    std::vector<SlotRecord> slots = of_shard(store.open_slots(), arguments.shard);
+    RunSettings settings = live.settings();
+    settings.cost_so_far = cost_so_far;
+    RunResult result;
+    {
+        Run run(live.parts(store, progress), settings);
+        Interrupts interrupts(run, progress);
+        result = run.execute(slots);
+    }
+    store.finish_run(status_of(result));
+    store.flush();
+    print_summary(result, arguments, file);
+    return exit_code(result, of_shard(store.open_slots(), arguments.shard).empty());
+}
+
+std::string need_out(const RunArguments& arguments) {
+    if (arguments.out.empty())
+        throw Error(ErrorKind::Usage, "no file for the run").hint("add --out RUN.db");
+    return arguments.out;
+}
+
+} // namespace
+
+int command_run(const Arguments& arguments) {
+    const RunArguments& run = arguments.run;
+    if (!run.plan.empty() && !run.suite.empty())
+        throw Error(ErrorKind::Usage, "--plan and a suite exclude each other")
+            .hint("the plan names its suite");
+    PlanRecord plan = run.plan.empty()
+                          ? plan_of(run)
+                          : plan_from_json(RealFileSystem().read(run.plan, 1ull << 30));
+    if (run.dry_run) return dry_run(plan, of_shard(plan.slots, run.shard));
+    Path file = need_out(run);
+    if (!run.quiet) print_refused(plan, stderr);
+    Redactor redactor;
+    LiveRun live(plan, run, redactor);
+    StoreOptions options;
+    options.redactor = &redactor;
+    auto store = RunStore::create(file, plan, options);
+    return run_store(*store, live, run, 0, file);
+}
+
+int command_plan(const Arguments& arguments) {
+    PlanRecord plan = plan_of(arguments.run);
+    print_refused(plan, stderr);
+    RealFileSystem().write(arguments.run.out, plan_to_json(plan), 0644);
+    std::printf("%zu attempts planned in %s; run a part with\n"
+                "assay run --plan %s --shard I/N --out PART.db\n",
+                plan.slots.size(), arguments.run.out.c_str(), arguments.run.out.c_str());
+    return 0;
+}
+
+int command_resume(const Arguments& arguments) {
+    const Path& file = arguments.files.at(0);
+    double cost = 0;
+    {
+        auto reader = RunReader::open(file);
+        for (const TryRow& row : reader->tries()) cost += row.end.usage.cost.value_or(0);
+    }
+    Redactor redactor;
+    StoreOptions options;
+    options.redactor = &redactor;
+    auto store = RunStore::open(file, options);
+    LiveRun live(store->plan(), arguments.run, redactor);
+    return run_store(*store, live, arguments.run, cost, file);
+}
+
+} // namespace assay

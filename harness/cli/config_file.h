@@ -1,0 +1,26 @@
+// --config FILE: a TOML file that holds what a command line can.
+//
+//   suite = "terminal_bench"        # positional arguments by their name
+//   attempts = 5
+//   task = ["hello*", "build-*"]    # repeatable options as lists
+//   dry-run = true                  # '_' and '-' are the same in keys
+//   [set]                           # --set and --agent-set as tables
+//   verifier = "compat"
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+// The words with the file's options put in behind the command. A key that the command line has is
+// left out, so the command line wins. Without --config: the words. Throws Error(Usage) with file,
+// line and column.
+std::vector<std::string> with_config_file(const std::vector<std::string>& words);
+
+// The same with the file's text given.
+std::vector<std::string> merge_config(const std::vector<std::string>& words, std::string_view toml,
+                                      const std::string& file);
+
+} // namespace assay

@@ -1,0 +1,240 @@
+#include "live_run.h"
+
+#include "assay/agents/agents.h"
+#include "assay/base/error.h"
+#include "assay/base/log.h"
+#include "assay/models/models.h"
+#include "assay/models/prices.h"
+#include "assay/run/plan.h"
+#include "environment_record.h"
+#include "recording_source.h"
+#include "registry.h"
+
+#include <nlohmann/json.hpp>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+extern char** environ;
+
+namespace assay {
+
+namespace {
+
+int processors() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+std::uint64_t machine_memory() {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+    return pages > 0 && size > 0
+               ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size)
+               : 0;
+}
+
+const AgentInfo& agent_info(const std::string& name) {
+    std::string known;
+    for (const AgentKind& kind : agent_kinds()) {
+        if (kind.info.name == name) return kind.info;
+        known += (known.empty() ? "" : ", ") + kind.info.name;
+    }
+    throw Error(ErrorKind::Usage, "there is no agent '" + name + "'")
+        .hint("this build has: " + known);
+}
+
+std::vector<ArmRecord> arms_of(const RunArguments& arguments, const PlanSettings& settings) {
+    if (arguments.agents.empty())
+        throw Error(ErrorKind::Usage, "no agent is named")
+            .hint("add --agent NAME; `assay list agents` shows which there are");
+    std::vector<ArmRecord> arms;
+    for (const std::string& agent : arguments.agents) {
+        const AgentInfo& info = agent_info(agent);
+        make_agent(agent, settings.agent); // a wrong setting is found now, not in every trial
+        ArmRecord arm;
+        arm.agent = agent;
+        arm.agent_version = info.version;
+        arm.judge = arguments.judge;
+        arm.settings = nlohmann::json{{"agent", settings.agent}}.dump();
+        if (!info.needs_model) {
+            arms.push_back(arm);
+            continue;
+        }
+        if (arguments.models.empty())
+            throw Error(ErrorKind::Usage, "the agent " + agent + " needs a model")
+                .hint("add --model SPEC; `assay list models` shows the forms");
+        for (const std::string& model : arguments.models) {
+            arm.model = model;
+            arms.push_back(arm);
+        }
+    }
+    return arms;
+}
+
+} // namespace
+
+Path state_folder(const std::string& from_arguments) {
+    if (!from_arguments.empty()) return std::filesystem::absolute(from_arguments);
+    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+        return Path(cache) / "assay";
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+        return Path(home) / ".cache" / "assay";
+    return Path("/var/tmp") / ("assay-" + std::to_string(getuid()));
+}
+
+PlanRecord plan_of(const RunArguments& arguments) {
+    if (arguments.suite.empty())
+        throw Error(ErrorKind::Usage, "no suite is named")
+            .hint("assay run SUITE ...; `assay list suites` shows which there are");
+    PlanSettings settings = PlanSettings::from(arguments);
+    auto suite = find_suite(arguments.suite).make(settings.suite);
+    find_sandbox(settings.sandbox);
+    PlanRequest request;
+    request.arms = arms_of(arguments, settings);
+    if (!arguments.tasks.empty())
+        request.source = std::filesystem::absolute(arguments.tasks).lexically_normal().string();
+    auto tasks = suite->load(request.source, settings.filter);
+    request.seed = arguments.seed;
+    request.attempts = arguments.attempts;
+    request.settings = settings.json();
+    SystemRandom random;
+    request.run = Id::random(random);
+    return make_plan(suite->info(), *tasks, std::move(request));
+}
+
+LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor& redactor)
+    : plan_(plan)
+    , arguments_(arguments)
+    , redactor_(redactor)
+    , plan_settings_(PlanSettings::parse(plan.settings)) {
+    read_model_environment();
+    suite_ = find_suite(plan.suite).make(plan_settings_.suite);
+    if (suite_->info().version != plan.suite_version)
+        throw Error(ErrorKind::Usage, "the plan was made with version " + plan.suite_version +
+                                          " of the suite " + plan.suite + ", this is " +
+                                          suite_->info().version)
+            .hint("use the same build, or start a new run");
+    load_tasks();
+    if (!arguments_.prices.empty()) {
+        prices_text_ = RealFileSystem().read(arguments_.prices, 1 << 20);
+        prices_ = std::make_shared<PriceTable>(PriceTable::parse(prices_text_, arguments_.prices));
+    }
+    SandboxSettings sandbox;
+    sandbox.state = state_folder(arguments_.state);
+    sandbox.image_map = plan_settings_.image_map;
+    sandbox.image_map_file = plan_settings_.image_map_file;
+    sandbox.base = plan_settings_.base;
+    SystemRandom random;
+    sandbox.run_id = Id::random(random).hex(); // of this start: two shards may share a machine
+    sandboxes_ = find_sandbox(plan_settings_.sandbox).make(sandbox);
+
+    ConnectionSettings connections;
+    if (arguments_.connections > 0) {
+        connections.start = arguments_.connections;
+        connections.adaptive = false;
+    }
+    pool_ = std::make_unique<ConnectionPool>(connections, clock_);
+}
+
+void LiveRun::load_tasks() {
+    std::string source = plan_.source == "samples" ? "" : plan_.source;
+    if (!arguments_.tasks.empty())
+        source = std::filesystem::absolute(arguments_.tasks).lexically_normal().string();
+    try {
+        tasks_ = suite_->load(source, plan_settings_.filter);
+    } catch (Error& e) {
+        e.frame("loading the tasks of the plan from " + (source.empty() ? "the samples" : source));
+        throw;
+    }
+}
+
+void LiveRun::read_model_environment() {
+    for (char** at = environ; *at != nullptr; ++at) {
+        std::string_view word = *at;
+        std::size_t equals = word.find('=');
+        if (word.starts_with("OPENAI_") && equals != std::string_view::npos)
+            model_environment_[std::string(word.substr(0, equals))] = word.substr(equals + 1);
+    }
+    for (const std::string& word : arguments_.model_env) {
+        std::size_t equals = word.find('=');
+        std::string name = word.substr(0, equals);
+        if (equals != std::string::npos) {
+            model_environment_[name] = word.substr(equals + 1);
+        } else if (const char* value = std::getenv(name.c_str())) {
+            model_environment_[name] = value;
+        } else {
+            throw Error(ErrorKind::Usage, "--model-env " + name + ": the variable is not set");
+        }
+    }
+    for (const auto& [name, value] : model_environment_)
+        if (is_secret_name(name)) redactor_.add(name, value);
+}
+
+std::shared_ptr<Model> LiveRun::model(const std::string& spec, BlobStore& blobs) {
+    auto& made = models_[spec];
+    if (made) return made;
+    ModelOptions options;
+    options.environment = model_environment_;
+    options.blobs = &blobs;
+    options.prices = prices_;
+    options.context_tokens = plan_settings_.context_tokens;
+    options.timeout = from_seconds(arguments_.model_timeout);
+    options.open_recording = open_recording;
+    options.warn = [](const std::string& text) { log_warn("{}", text); };
+    made = with_retries(make_model(spec, options), *pool_, {}, clock_);
+    return made;
+}
+
+void LiveRun::connect(RunStore& store) {
+    for (const ArmRecord& record : plan_.arms) {
+        Arm arm;
+        arm.record = record;
+        arm.agent_settings = plan_settings_.agent;
+        arm.make_agent = [name = record.agent, settings = plan_settings_.agent] {
+            return assay::make_agent(name, settings);
+        };
+        if (!record.model.empty()) arm.models["agent"] = model(record.model, store.blobs());
+        if (!record.judge.empty()) arm.models["judge"] = model(record.judge, store.blobs());
+        arms_.push_back(std::move(arm));
+    }
+    store.environment(environment_json());
+    if (!prices_text_.empty()) store.price("*", prices_text_);
+}
+
+RunParts LiveRun::parts(RunStore& store, RunObserver& observer) {
+    RunParts parts;
+    parts.suite = suite_.get();
+    parts.tasks = tasks_.get();
+    parts.sandboxes = sandboxes_.get();
+    parts.store = &store;
+    parts.clock = &clock_;
+    parts.observer = &observer;
+    parts.redactor = &redactor_;
+    parts.arms = arms_;
+    return parts;
+}
+
+RunSettings LiveRun::settings() const {
+    RunSettings settings;
+    settings.jobs = arguments_.jobs > 0 ? arguments_.jobs : processors();
+    settings.retries = arguments_.retries;
+    settings.timeout_multiplier = plan_settings_.timeout_multiplier;
+    settings.budget = plan_settings_.budget;
+    settings.max_cost = arguments_.max_cost;
+    settings.seed = plan_.seed;
+    // Whoever asks for more jobs than processors has trials that mostly wait for a model.
+    settings.capacity.cpus = arguments_.cpus.value_or(std::max(processors(), settings.jobs));
+    settings.capacity.memory_bytes =
+        arguments_.memory_gib ? static_cast<std::uint64_t>(*arguments_.memory_gib * (1u << 30))
+                              : machine_memory();
+    return settings;
+}
+
+std::string LiveRun::environment_json() {
+    return environment_record(*sandboxes_, redactor_);
+}
+
+} // namespace assay

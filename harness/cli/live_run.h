@@ -1,0 +1,63 @@
+// A plan brought to life: suite, tasks, sandboxes, models and agents, built from the plan's
+// settings and what the command line says about this start.
+//
+//   PlanRecord plan = plan_of(arguments);
+//   auto store = RunStore::create(...);
+//   LiveRun live(plan, arguments, redactor);
+//   live.connect(*store);                 // models may need the store's blobs
+//   Run run(live.parts(*store, observer), live.settings());
+#pragma once
+
+#include "arguments.h"
+#include "assay/base/redact.h"
+#include "assay/models/retrying.h"
+#include "assay/run/run.h"
+#include "assay/store/store.h"
+#include "plan_settings.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace assay {
+
+class PriceTable;
+
+// What `assay plan` and `assay run` without --plan fix. Throws Error(Usage), Error(Input).
+PlanRecord plan_of(const RunArguments& arguments);
+
+Path state_folder(const std::string& from_arguments); // $XDG_CACHE_HOME/assay or ~/.cache/assay
+
+class LiveRun {
+  public:
+    // Learns the secrets of the models' environment before anything can be stored.
+    LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor& redactor);
+
+    void connect(RunStore& store);
+    RunParts parts(RunStore& store, RunObserver& observer);
+    RunSettings settings() const;
+    SandboxBackend& sandboxes() { return *sandboxes_; }
+    std::string environment_json(); // the record of this start
+
+  private:
+    void load_tasks();
+    void read_model_environment();
+    std::shared_ptr<Model> model(const std::string& spec, BlobStore& blobs);
+
+    const PlanRecord& plan_;
+    const RunArguments& arguments_;
+    Redactor& redactor_;
+    PlanSettings plan_settings_;
+    SystemClock clock_;
+    std::unique_ptr<Suite> suite_;
+    std::unique_ptr<TaskSet> tasks_;
+    std::unique_ptr<SandboxBackend> sandboxes_;
+    std::map<std::string, std::string> model_environment_;
+    std::string prices_text_;
+    std::shared_ptr<const PriceTable> prices_;
+    std::unique_ptr<ConnectionPool> pool_;
+    std::map<std::string, std::shared_ptr<Model>> models_; // by spec
+    std::vector<Arm> arms_;
+};
+
+} // namespace assay

@@ -1,0 +1,200 @@
+#include "show_trajectory.h"
+
+#include "assay/base/capture.h"
+#include "assay/base/error.h"
+#include "assay/base/text.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <map>
+
+namespace assay {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::size_t kShownBytes = 4000; // of one text
+
+// What a sandbox or a model wrote must not drive the reader's terminal: newlines and tabs stay.
+std::string shown(std::string_view text) {
+    std::string out;
+    for (unsigned char c : utf8_clean(cut_middle(text, kShownBytes)))
+        out += (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : static_cast<char>(c);
+    while (!out.empty() && out.back() == '\n') out.pop_back();
+    return out;
+}
+
+void block(std::string_view title, std::string_view text) {
+    fmt::print("  {}\n", title);
+    std::string body = shown(text);
+    if (body.empty()) return;
+    for (std::string_view line : split_lines(body)) fmt::print("  | {}\n", line);
+}
+
+std::string text_of(const Json& json, const char* key) {
+    auto found = json.find(key);
+    if (found == json.end() || found->is_null()) return "";
+    return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+class Printer {
+  public:
+    Printer(RunReader& reader, const TryRow& row)
+        : reader_(reader)
+        , row_(row) {
+        for (CallRecord& call : reader.calls(row.row)) calls_[call.id.hex()] = std::move(call);
+    }
+
+    void print() {
+        fmt::print("\n{}#{}, try {}: {}", shown(row_.task), row_.attempt, row_.number,
+                   to_string(row_.end.attempt_class));
+        if (row_.end.score) fmt::print(", score {:.4g}", *row_.end.score);
+        fmt::print(", {}\n", format_seconds(row_.end.wall_seconds));
+        reader_.events(row_.row, [&](EventRow event) {
+            print_event(event);
+            return true;
+        });
+        for (const ScoreRecord& score : reader_.scores(row_.row)) {
+            fmt::print("{} = {:.6g}{}\n", shown(score.metric), score.value,
+                       score.primary ? "  (the score)" : "");
+            if (score.primary && score.explanation)
+                block("explanation", reader_.blob(*score.explanation));
+            if (score.primary && score.deviations != "[]")
+                fmt::print("  not official: {}\n", shown(score.deviations));
+        }
+        if (row_.end.error) {
+            fmt::print("{}: {}\n", shown(row_.end.error->kind), shown(row_.end.error->message));
+            if (!row_.end.error->trace.empty()) block("trace", row_.end.error->trace);
+        }
+    }
+
+  private:
+    void print_event(const EventRow& event) {
+        Json json = Json::parse(event.json, nullptr, false);
+        double at = static_cast<double>(event.time - row_.began) / 1e6;
+        switch (event.kind) {
+        case EventKind::PhaseBegin:
+            fmt::print("{:>8.2f} s  == {} ==\n", at, text_of(json, "phase"));
+            return;
+        case EventKind::PhaseEnd:
+            if (text_of(json, "end") != "done")
+                fmt::print("{:>8.2f} s  {} ended: {}\n", at, text_of(json, "phase"),
+                           shown(text_of(json, "end")));
+            return;
+        case EventKind::Model:
+            fmt::print("{:>8.2f} s  {} call {}\n", at, shown(text_of(json, "role")),
+                       text_of(json, "turn"));
+            print_call(text_of(json, "call"));
+            return;
+        default:
+            fmt::print("{:>8.2f} s  {} {}\n", at, to_string(event.kind), shown(event.json));
+            // A tool call's arguments and its result's text are shown; the model's part is above.
+            for (const auto& [name, blob] : event.blobs)
+                if (blob.media_type.starts_with("text/") || blob.media_type == "application/json")
+                    block(name, reader_.blob(blob));
+        }
+    }
+
+    void print_call(const std::string& id) {
+        auto found = calls_.find(id);
+        if (found == calls_.end()) return;
+        const CallRecord& call = found->second;
+        for (const BlobRef& added : call.added) print_message(reader_.blob(added));
+        print_message(reader_.blob(call.output));
+    }
+
+    void print_message(const std::string& json) {
+        try {
+            Message message = message_from_json(json);
+            if (message.role == Role::Tool) return; // the tool result's event shows it
+            block(to_string(message.role), message.text());
+            for (const ContentPart& part : message.parts)
+                if (const auto* thought = std::get_if<ReasoningPart>(&part))
+                    block("reasoning", thought->text);
+            for (const ToolCall* call : message.tool_calls())
+                block("calls " + call->name, call->arguments);
+        } catch (const Error& e) {
+            fmt::print("  (unreadable message: {})\n", e.message());
+        }
+    }
+
+    RunReader& reader_;
+    const TryRow& row_;
+    std::map<std::string, CallRecord> calls_;
+};
+
+Json parsed(const std::string& text) {
+    Json out = Json::parse(text, nullptr, false);
+    return out.is_discarded() ? Json(text) : out;
+}
+
+Json calls_json(RunReader& reader, std::int64_t row) {
+    Json out = Json::array();
+    for (const CallRecord& call : reader.calls(row)) {
+        Json added = Json::array();
+        for (const BlobRef& blob : call.added) added.push_back(parsed(reader.blob(blob)));
+        out.push_back({{"id", call.id.hex()},
+                       {"parent", call.parent ? Json(call.parent->hex()) : Json(nullptr)},
+                       {"role", call.role},
+                       {"turn", call.turn},
+                       {"added", std::move(added)},
+                       {"output", parsed(reader.blob(call.output))},
+                       {"model", call.model},
+                       {"finish", call.finish},
+                       {"sampling", parsed(call.sampling)},
+                       {"prompt_tokens", call.usage.prompt_tokens},
+                       {"completion_tokens", call.usage.completion_tokens},
+                       {"seconds", call.seconds},
+                       {"tries", call.tries}});
+    }
+    return out;
+}
+
+} // namespace
+
+void print_trajectory(RunReader& reader, const TryRow& row) {
+    Printer(reader, row).print();
+}
+
+void add_trajectory(RunReader& reader, std::int64_t row, Json& attempt) {
+    Json scores = Json::array(), events = Json::array(), artifacts = Json::array();
+    Json measurements = Json::array();
+    for (const ScoreRecord& score : reader.scores(row))
+        scores.push_back({{"metric", score.metric},
+                          {"value", score.value},
+                          {"primary", score.primary},
+                          {"scorer", score.scorer},
+                          {"version", score.version},
+                          {"explanation", score.explanation ? Json(reader.blob(*score.explanation))
+                                                            : Json(nullptr)},
+                          {"deviations", parsed(score.deviations)},
+                          {"details", parsed(score.details)}});
+    reader.events(row, [&](EventRow event) {
+        Json blobs = Json::object();
+        for (const auto& [name, blob] : event.blobs)
+            blobs[name] = {
+                {"sha256", blob.hash.hex()}, {"size", blob.size}, {"type", blob.media_type}};
+        events.push_back({{"kind", to_string(event.kind)},
+                          {"time", iso8601(event.time)},
+                          {"data", parsed(event.json)},
+                          {"blobs", std::move(blobs)}});
+        return true;
+    });
+    for (const ArtifactRow& artifact : reader.artifacts(row))
+        artifacts.push_back({{"path", artifact.path}, {"size", artifact.blob.size}});
+    for (const Measurement& one : reader.measurements(row))
+        measurements.push_back({{"name", one.name},
+                                {"unit", one.unit},
+                                {"samples", one.samples},
+                                {"facts", parsed(one.facts)}});
+    attempt["scores"] = std::move(scores);
+    attempt["calls"] = calls_json(reader, row);
+    attempt["events"] = std::move(events);
+    attempt["artifacts"] = std::move(artifacts);
+    attempt["measurements"] = std::move(measurements);
+}
+
+} // namespace assay
