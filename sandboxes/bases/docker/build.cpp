@@ -305,7 +305,7 @@ class Builder {
             key += " " + word;
         }
         steps_.push_back({std::move(key), [this, source, words, target](Sandbox& sandbox) {
-                              auto other = start(source);
+                              auto other = start(source, false);
                               copy_between(*other, words, sandbox, target, cancel_);
                           }});
     }
@@ -317,7 +317,7 @@ class Builder {
         flush(&instruction);
     }
 
-    std::unique_ptr<Sandbox> start(const Stage& of, bool network = true) {
+    std::unique_ptr<Sandbox> start(const Stage& of, bool network) {
         SandboxSpec spec;
         spec.name = "build";
         spec.environment = of.variables();
@@ -360,7 +360,7 @@ class Builder {
     }
 
     std::vector<BaseMount> make_layer(const Instruction* run) {
-        auto sandbox = start(stage(), !run || run->flag("network") != "none");
+        auto sandbox = start(stage(), run && run->flag("network") != "none");
         for (const Step& step : steps_) step.apply(*sandbox);
         if (run) execute(*sandbox, *run);
         return tools_.runner.seal(*sandbox, stage().image, cancel_).mounts;
