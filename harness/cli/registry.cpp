@@ -4,11 +4,14 @@
 #include "assay/base/error.h"
 #include "assay/sandboxes/null.h"
 #include "assay/suites/example.h"
+#include "assay/suites/terminal_bench.h"
 
 namespace assay {
 
 const std::vector<SuiteEntry>& suite_registry() {
     static const std::vector<SuiteEntry> entries = {
+        {"terminal_bench", "Terminal-Bench 2.x and other Harbor task folders, unmodified",
+         make_terminal_bench},
         {"example", "three sums: the smallest suite, to be copied", make_example},
     };
     return entries;

@@ -158,7 +158,7 @@ class FakeSuite final : public Suite {
     std::function<void(const Task&, TrialContext&)> on_solve;
 };
 
-class FakeTrial final : public TrialContext {
+class FakeTrial : public TrialContext {
   public:
     explicit FakeTrial(std::string task = "task")
         : task_(std::move(task)) {}

@@ -1,0 +1,170 @@
+#include "artifacts.h"
+
+#include "assay/base/error.h"
+#include "assay/base/text.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace assay::terminal_bench {
+
+namespace stdfs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t kFolderLimit = 256ull << 20;
+constexpr std::uint64_t kFileLimit = 64ull << 20;
+
+bool matches_any(const std::vector<std::string>& globs, const std::string& path) {
+    return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
+        return glob_match(glob, path) || glob_match(glob, Path(path).filename().string());
+    });
+}
+
+void remove_excluded(const Path& folder, const std::vector<std::string>& globs) {
+    if (globs.empty()) return;
+    std::vector<Path> doomed;
+    for (const auto& entry : stdfs::recursive_directory_iterator(folder))
+        if (matches_any(globs, entry.path().lexically_relative(folder).string()))
+            doomed.push_back(entry.path());
+    for (const Path& path : doomed) stdfs::remove_all(path);
+}
+
+// Relative, without "..": the destination comes from the task.
+std::string safe_relative(const std::string& path) {
+    return Path("/" + path).lexically_normal().lexically_relative("/").string();
+}
+
+void collect_one(CollectedArtifact& out, const std::vector<std::string>& exclude, Sandbox& from,
+                 const Path& host, const Cancel& cancel) {
+    ExecResult kind =
+        run_shell(from,
+                  "if [ -d " + shell_quote(out.source) + " ]; then echo directory; elif [ -e " +
+                      shell_quote(out.source) + " ]; then echo file; fi",
+                  {}, cancel);
+    out.type = std::string(trim(kind.out));
+    if (out.type.empty()) {
+        out.status = "failed";
+        return;
+    }
+    stdfs::create_directories(host);
+    auto left_out = from.get_folder(out.source, host, kFolderLimit, cancel);
+    remove_excluded(host, exclude);
+    out.host = out.type == "file" ? host / Path(out.source).filename() : host;
+    bool there = out.type == "file" ? stdfs::is_regular_file(out.host) : !stdfs::is_empty(host);
+    out.status = there ? "ok" : out.type == "file" ? "failed" : "empty";
+}
+
+} // namespace
+
+void note(TrialContext& context, std::string_view text) {
+    context.events().emit(EventKind::Note, "{\"text\":" + json_quote(text) + "}");
+}
+
+void run_collect_hooks(const HarborTask& task, TrialContext& context) {
+    for (const CollectHook& hook : task.toml.verifier.collect) {
+        if (hook.service != "main") {
+            note(context, "collect hook of the service '" + hook.service + "' skipped");
+            continue;
+        }
+        ExecOptions options;
+        options.user = hook.user;
+        options.merge_stderr = true;
+        options.timeout = std::chrono::duration_cast<Nanoseconds>(
+            std::chrono::duration<double>(std::min(hook.timeout, 1e9)));
+        ExecResult result = recorded_exec(context.environment().main(),
+                                          {"bash", "-c", hook.command}, options, context);
+        if (!result.ok())
+            note(context,
+                 "collect hook failed: " + (result.timed_out ? "time-out" : result.status.text()));
+    }
+}
+
+std::vector<CollectedArtifact> collect_artifacts(const HarborTask& task, Sandbox& from,
+                                                 const Path& host, TrialContext& context) {
+    std::vector<ArtifactEntry> entries = task.toml.artifacts;
+    entries.push_back(
+        {.source = "/logs/artifacts", .destination = "", .service = "", .exclude = {}});
+    std::vector<CollectedArtifact> out;
+    for (const ArtifactEntry& entry : entries) {
+        CollectedArtifact one;
+        one.source = Path(entry.source).lexically_normal().string();
+        one.destination =
+            safe_relative(entry.destination.empty() ? entry.source : entry.destination);
+        if (!entry.service.empty()) one.service = entry.service;
+        if (one.service != "main" || one.source.empty() || one.source[0] != '/') {
+            one.status = "skipped";
+        } else {
+            try {
+                collect_one(one, entry.exclude, from, host / std::to_string(out.size()),
+                            context.cancel());
+            } catch (const SandboxLost&) {
+                throw;
+            } catch (const Error& e) {
+                note(context, "artifact " + one.source + ": " + e.message());
+                one.status = "failed";
+            }
+        }
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
+void restore_artifacts(const std::vector<CollectedArtifact>& artifacts, Sandbox& to,
+                       TrialContext& context) {
+    RealFileSystem files;
+    for (const CollectedArtifact& one : artifacts) {
+        if (one.status != "ok" && one.status != "empty") continue;
+        if (one.type == "file") {
+            auto info = files.info(one.host);
+            to.put_file(one.source, files.read(one.host, kFolderLimit), info ? info->mode : 0644,
+                        context.cancel());
+        } else {
+            to.put_folder(one.host, one.source, context.cancel());
+        }
+    }
+}
+
+void keep_artifacts(const std::vector<CollectedArtifact>& artifacts, TrialContext& context) {
+    RealFileSystem files;
+    auto manifest = nlohmann::json::array();
+    for (const CollectedArtifact& one : artifacts) {
+        manifest.push_back({{"source", utf8_clean(one.source)},
+                            {"destination", utf8_clean("artifacts/" + one.destination)},
+                            {"type", one.type},
+                            {"status", one.status},
+                            {"service", utf8_clean(one.service)}});
+        if (one.status != "ok") continue;
+        std::string base = "artifacts/" + one.destination;
+        if (one.type == "file") {
+            context.artifact(base, files.read(one.host, kFolderLimit), "application/octet-stream");
+            continue;
+        }
+        for (const auto& entry : stdfs::recursive_directory_iterator(one.host))
+            if (entry.is_regular_file() && !entry.is_symlink())
+                context.artifact(base + "/" + entry.path().lexically_relative(one.host).string(),
+                                 files.read(entry.path(), kFolderLimit),
+                                 "application/octet-stream");
+    }
+    context.artifact("artifacts/manifest.json", manifest.dump(2) + "\n", "application/json");
+}
+
+void keep_folder(Sandbox& from, const std::string& path, const std::string& as,
+                 TrialContext& context, const Cancel& cancel) {
+    TempFolder host("assay-logs");
+    for (const std::string& name : from.get_folder(path, host.path(), kFolderLimit, cancel))
+        note(context, "not kept: " + path + "/" + utf8_clean(name));
+    RealFileSystem files;
+    for (const auto& entry : stdfs::recursive_directory_iterator(host.path())) {
+        if (!entry.is_regular_file() || entry.is_symlink() || entry.file_size() > kFileLimit)
+            continue;
+        std::string name = entry.path().lexically_relative(host.path()).string();
+        bool json = entry.path().extension() == ".json";
+        context.artifact(as + "/" + name, files.read(entry.path(), kFileLimit),
+                         json ? "application/json" : "text/plain");
+    }
+}
+
+} // namespace assay::terminal_bench

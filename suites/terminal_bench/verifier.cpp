@@ -1,0 +1,204 @@
+#include "verifier.h"
+
+#include "artifacts.h"
+#include "assay/base/error.h"
+#include "assay/base/text.h"
+#include "compat.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace assay::terminal_bench {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t kRewardLimit = 1 << 20;
+constexpr const char* kLogs = "/logs/verifier";
+
+ExecOptions as_root() {
+    ExecOptions options;
+    options.user = "root";
+    options.cwd = "/";
+    options.merge_stderr = true;
+    return options;
+}
+
+// Whatever the agent put where the tests and rewards go is removed, so that a reward is the test's.
+bool clear_verifier_folders(Sandbox& sandbox, bool tests_too, const Cancel& cancel) {
+    ExecResult before =
+        run_shell(sandbox, "ls /logs/verifier/reward.txt /logs/verifier/reward.json 2>/dev/null",
+                  as_root(), cancel);
+    std::string command = "rm -rf /logs/verifier && mkdir -p /logs/verifier && "
+                          "chmod 0777 /logs/verifier";
+    if (tests_too) command = "rm -rf /tests && " + command;
+    ExecResult done = run_shell(sandbox, command, as_root(), cancel);
+    if (!done.ok())
+        throw Error(ErrorKind::Sandbox, "clearing /logs/verifier: " + done.status.text() + ": " +
+                                            utf8_clean(done.out.substr(0, 500)));
+    return !trim(before.out).empty();
+}
+
+void put_tests(const HarborTask& task, Sandbox& sandbox, const Cancel& cancel) {
+    try {
+        sandbox.put_folder(task.tests(), "/tests", cancel);
+    } catch (const SandboxLost&) {
+        throw;
+    } catch (const Error& e) {
+        throw Error(ErrorKind::Verifier, "AddTestsDirError: " + e.message());
+    }
+}
+
+// The exit code of the script is ignored: only the reward counts.
+ExecResult run_tests(const HarborTask& task, VerifierMode mode, Sandbox& sandbox,
+                     const std::string& user, TrialContext& context) {
+    ExecOptions options;
+    options.user = user;
+    options.environment = task.verifier_env;
+    if (mode == VerifierMode::Compat)
+        install_compat(sandbox, options.environment, context.cancel());
+    run_shell(sandbox, "chmod +x /tests/test.sh", as_root(), context.cancel());
+    return recorded_exec(sandbox,
+                         {"bash", "-c", "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"},
+                         options, context);
+}
+
+Rewards read_rewards(Sandbox& sandbox, const Cancel& cancel) {
+    auto read = [&](const char* name) {
+        try {
+            return sandbox.get_file(std::string(kLogs) + "/" + name, kRewardLimit, cancel);
+        } catch (const SandboxLost&) {
+            throw;
+        } catch (const Error& e) { // a folder, a link out, or far too large
+            throw Error(ErrorKind::Verifier, "VerifierOutputParseError: " + e.message());
+        }
+    };
+    if (auto json = read("reward.json")) return parse_reward_json(*json); // it wins over the text
+    if (auto text = read("reward.txt")) return parse_reward_text(*text);
+    throw Error(ErrorKind::Verifier,
+                "RewardFileNotFoundError: neither reward.json nor reward.txt in /logs/verifier")
+        .hint("test-stdout.txt among the artifacts says what the test did; Harbor counts such a "
+              "trial as 0");
+}
+
+void keep_logs(Sandbox& sandbox, TrialContext& context) {
+    Cancel after = Cancel().child(Cause::Deadline, 30s, "collecting logs"); // the phase may be over
+    try {
+        keep_folder(sandbox, kLogs, "verifier", context, after);
+    } catch (const std::exception& e) {
+        note(context, std::string("verifier logs: ") + e.what());
+    }
+}
+
+ScoreResult to_score(const Rewards& rewards, bool reward_before) {
+    ScoreResult result;
+    std::string primary = primary_key(rewards);
+    result.primary = {"reward", rewards.at(primary)};
+    auto all = nlohmann::json::object();
+    for (const auto& [key, value] : rewards) {
+        all[utf8_clean(key)] = value;
+        if (key != primary) result.others.push_back({utf8_clean(key), value});
+    }
+    nlohmann::json details = {{"rewards", all}, {"primary", utf8_clean(primary)}};
+    if (reward_before) details["reward_before_verification"] = true;
+    result.details = details.dump();
+    return result;
+}
+
+Rewards run_in(Sandbox& sandbox, const HarborTask& task, VerifierMode mode, const std::string& user,
+               TrialContext& context) {
+    try {
+        run_tests(task, mode, sandbox, user, context);
+        Rewards rewards = read_rewards(sandbox, context.cancel());
+        keep_logs(sandbox, context);
+        return rewards;
+    } catch (const Interrupted& stop) {
+        if (stop.reason().cause != Cause::Deadline) throw;
+        keep_logs(sandbox, context);
+        throw Error(ErrorKind::Verifier,
+                    fmt::format("VerifierTimeoutError: {}", stop.reason().detail));
+    } catch (const StartError& e) {
+        throw Error(ErrorKind::Verifier, std::string("test.sh could not be started: ") + e.what());
+    } catch (const SandboxLost&) {
+        throw;
+    } catch (const Error&) {
+        keep_logs(sandbox, context);
+        throw;
+    }
+}
+
+ScoreResult verify_shared(const HarborTask& task, VerifierMode mode, TrialContext& context) {
+    Sandbox& main = context.environment().main();
+    if (task.toml.verifier.network.mode || task.toml.agent.network.mode) {
+        NetworkPolicy policy = task.network;
+        const Network& own = task.toml.verifier.network;
+        if (own.mode)
+            policy = {*own.mode == "no-network"  ? NetworkMode::None
+                      : *own.mode == "allowlist" ? NetworkMode::AllowList
+                                                 : NetworkMode::Public,
+                      own.allowed_hosts};
+        main.set_network(policy, context.cancel());
+    }
+    bool early = clear_verifier_folders(main, true, context.cancel());
+    if (early) note(context, "a reward file was there before verification; it was removed");
+    put_tests(task, main, context.cancel());
+    std::string user = task.toml.verifier.user;
+    if (user.empty() && !task.toml.agent.user.empty())
+        user = task.image_user.empty() ? "root" : task.image_user;
+    return to_score(run_in(main, task, mode, user, context), early);
+}
+
+// The agent's processes end before the verifier starts: what they made is taken as it was then.
+ScoreResult verify_separate(const HarborTask& task, VerifierMode mode,
+                            const std::vector<CollectedArtifact>& artifacts,
+                            TrialContext& context) {
+    run_shell(context.environment().main(), "kill -9 -1", as_root(), context.cancel());
+    EnvironmentSpec spec;
+    spec.sandboxes = {*task.verifier};
+    auto environment = context.new_environment(spec);
+    Sandbox& sandbox = environment->main();
+    clear_verifier_folders(sandbox, false, context.cancel());
+    run_shell(sandbox,
+              "mkdir -p /logs/agent /logs/artifacts && chmod 0777 /logs/agent "
+              "/logs/artifacts",
+              as_root(), context.cancel());
+    restore_artifacts(artifacts, sandbox, context);
+    return to_score(run_in(sandbox, task, mode, task.toml.verifier.user, context), false);
+}
+
+void add_deviations(ScoreResult& result, const HarborTask& task, VerifierMode mode,
+                    const std::vector<BaseRecord>& bases) {
+    result.deviations = task.deviations;
+    for (const BaseRecord& base : bases)
+        if (base.substituted)
+            result.deviations.push_back("base: " + base.used + " in place of " + base.asked);
+    if (mode == VerifierMode::Compat)
+        result.deviations.emplace_back(
+            "verifier=compat: stand-ins for uvx, pip and the pytest plug-in; versions are those of "
+            "the base, not the pinned ones");
+}
+
+} // namespace
+
+ScoreResult verify(const HarborTask& task, VerifierMode mode, TrialContext& context) {
+    std::vector<BaseRecord> bases = context.environment().bases();
+    Sandbox& main = context.environment().main();
+    SandboxCapabilities can = main.capabilities();
+    TempFolder host("assay-artifacts");
+    run_collect_hooks(task, context);
+    auto artifacts = collect_artifacts(task, main, host.path(), context);
+    keep_artifacts(artifacts, context);
+    keep_folder(main, "/logs/agent", "agent", context, context.cancel());
+    ScoreResult result = task.toml.verifier.separate
+                             ? verify_separate(task, mode, artifacts, context)
+                             : verify_shared(task, mode, context);
+    add_deviations(result, task, mode, bases);
+    if (task.toml.environment.memory_mb && !can.limit_memory)
+        result.deviations.emplace_back("the task's memory limit does not hold on this machine");
+    if (task.toml.environment.cpus && !can.limit_cpus)
+        result.deviations.emplace_back("the task's CPU limit does not hold on this machine");
+    return result;
+}
+
+} // namespace assay::terminal_bench

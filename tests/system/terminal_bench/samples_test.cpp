@@ -1,0 +1,107 @@
+// The suite in real sandboxes, without the queue and the store: the samples, oracle and no-op.
+#include "assay/base/error.h"
+#include "assay/io/spawner.h"
+#include "assay/sandboxes/local.h"
+#include "assay/suites/terminal_bench.h"
+#include "catch.h"
+#include "fake_trial.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+using namespace assay;
+
+namespace {
+
+struct Machine {
+    Spawner spawner;
+    std::unique_ptr<LocalBackend> backend;
+
+    Machine() {
+        Path work = Path(ASSAY_BUILD_DIR) / "terminal-bench-tests";
+        BaseMakerOptions bases;
+        bases.state = work / "state";
+        bases.spawner = &spawner;
+        LocalOptions options;
+        options.scratch = work / "scratch";
+        options.state = work / "state";
+        options.bases = make_base_maker(std::move(bases));
+        backend = make_local_backend(std::move(options));
+    }
+};
+
+Machine& machine() {
+    static Machine instance;
+    return instance;
+}
+
+class RealTrial final : public test::FakeTrial {
+  public:
+    explicit RealTrial(const Task& task)
+        : environment_(machine().backend->start(task.environment, stop)) {}
+    using FakeTrial::new_environment;
+    Environment& environment() override { return *environment_; }
+    std::unique_ptr<Environment> new_environment(const EnvironmentSpec& spec) override {
+        return machine().backend->start(spec, stop);
+    }
+
+  private:
+    std::unique_ptr<Environment> environment_;
+};
+
+ScoreResult run(Suite& suite, const Task& task, bool oracle) {
+    RealTrial trial(task);
+    suite.prepare(task, trial);
+    if (oracle) suite.solve(task, trial);
+    ScoreResult result = suite.score(task, trial);
+    UNSCOPED_INFO(trial.artifacts["verifier/test-stdout.txt"]);
+    UNSCOPED_INFO(trial.artifacts["agent/oracle.txt"]);
+    return result;
+}
+
+bool have_backend() {
+    try {
+        machine();
+        return true;
+    } catch (const Error& e) {
+        std::printf("skipped: %s\n", e.render().c_str());
+        return false;
+    }
+}
+
+} // namespace
+
+TEST_CASE("the samples: oracle 1, no-op 0, and nobody solves the unsolvable one") {
+    if (!have_backend()) std::exit(77);
+    auto suite = make_terminal_bench({});
+    auto tasks = suite->load({}, {});
+    REQUIRE(tasks->refused().empty());
+    REQUIRE(tasks->headers().size() == 6);
+    for (std::size_t i = 0; i < tasks->headers().size(); ++i) {
+        TaskRef task = tasks->open(i);
+        INFO(task->header.id);
+        double best = task->header.id == "unsolvable" ? 0 : 1;
+        ScoreResult solved = run(*suite, *task, true);
+        CHECK(solved.primary.value == best);
+        CHECK(solved.deviations.empty());
+        CHECK(run(*suite, *task, false).primary.value == 0);
+    }
+}
+
+TEST_CASE("a reward that was written before verification does not count") {
+    if (!have_backend()) std::exit(77);
+    auto suite = make_terminal_bench({});
+    auto tasks = suite->load({}, {.include = {"unsolvable"}, .exclude = {}});
+    TaskRef task = tasks->open(0);
+    RealTrial trial(*task);
+    suite->prepare(*task, trial);
+    ExecResult forged = run_shell(trial.environment().main(),
+                                  "mkdir -p /tests /logs/verifier; echo 1 > "
+                                  "/logs/verifier/reward.txt; echo '{\"reward\": 1}' > "
+                                  "/logs/verifier/reward.json; ln -s / /tests/up",
+                                  {}, trial.cancel());
+    REQUIRE(forged.ok()); // the attack itself works
+    ScoreResult result = suite->score(*task, trial);
+    CHECK(result.primary.value == 0);
+    CHECK(result.details.find("reward_before_verification") != std::string::npos);
+}
