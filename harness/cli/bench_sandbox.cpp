@@ -121,10 +121,7 @@ void many_live(SandboxBackend& backend, int count, std::vector<BenchNumber>& out
 } // namespace
 
 std::vector<BenchNumber> bench_sandbox(const BenchSettings& settings) {
-    SandboxSettings sandbox;
-    sandbox.state = state_folder(settings.state);
-    SystemRandom random;
-    sandbox.run_id = Id::random(random).hex();
+    SandboxSettings sandbox = sandbox_settings(settings.state);
     auto backend = find_sandbox(settings.sandbox).make(sandbox);
     std::vector<BenchNumber> out;
     start_and_exec(*backend, std::clamp(static_cast<int>(settings.seconds * 10), 10, 200), out);

@@ -64,10 +64,7 @@ Check backend_check(const Arguments& arguments) {
     const SandboxEntry& entry = find_sandbox(arguments.run.sandbox);
     Check check{"sandbox " + entry.name, false, true, "", ""};
     try {
-        SandboxSettings settings;
-        settings.state = state_folder(arguments.run.state);
-        SystemRandom random;
-        settings.run_id = Id::random(random).hex();
+        SandboxSettings settings = sandbox_settings(arguments.run.state);
         auto backend = entry.make(settings);
         SandboxCapabilities can = backend->capabilities();
         auto environment =

@@ -112,14 +112,12 @@ int command_shell(const Arguments& arguments) {
     UnscoredSuite suite(*found.suite);
     TaskSet& tasks = *found.tasks;
 
-    SandboxSettings sandbox;
-    sandbox.state = state_folder(arguments.run.state);
+    SandboxSettings sandbox = sandbox_settings(arguments.run.state);
     sandbox.base = arguments.run.base;
     if (!arguments.run.image_map.empty())
         sandbox.image_map = RealFileSystem().read(arguments.run.image_map, 1 << 20);
     sandbox.image_map_file = arguments.run.image_map;
     SystemRandom random;
-    sandbox.run_id = Id::random(random).hex();
     auto backend = find_sandbox(arguments.run.sandbox).make(sandbox);
 
     int exit_code = 0;

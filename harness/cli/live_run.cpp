@@ -76,15 +76,6 @@ std::vector<ArmRecord> arms_of(const RunArguments& arguments, const PlanSettings
 
 } // namespace
 
-Path state_folder(const std::string& from_arguments) {
-    if (!from_arguments.empty()) return std::filesystem::absolute(from_arguments);
-    if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-        return Path(cache) / "assay";
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-        return Path(home) / ".cache" / "assay";
-    return Path("/var/tmp") / ("assay-" + std::to_string(getuid()));
-}
-
 PlanRecord plan_of(const RunArguments& arguments) {
     if (arguments.suite.empty())
         throw Error(ErrorKind::Usage, "no suite is named")
@@ -122,13 +113,10 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
         prices_text_ = RealFileSystem().read(arguments_.prices, 1 << 20);
         prices_ = std::make_shared<PriceTable>(PriceTable::parse(prices_text_, arguments_.prices));
     }
-    SandboxSettings sandbox;
-    sandbox.state = state_folder(arguments_.state);
+    SandboxSettings sandbox = sandbox_settings(arguments_.state);
     sandbox.image_map = plan_settings_.image_map;
     sandbox.image_map_file = plan_settings_.image_map_file;
     sandbox.base = plan_settings_.base;
-    SystemRandom random;
-    sandbox.run_id = Id::random(random).hex(); // of this start: two shards may share a machine
     sandboxes_ = find_sandbox(plan_settings_.sandbox).make(sandbox);
 
     ConnectionSettings connections;

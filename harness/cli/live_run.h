@@ -26,8 +26,6 @@ class PriceTable;
 // What `assay plan` and `assay run` without --plan fix. Throws Error(Usage), Error(Input).
 PlanRecord plan_of(const RunArguments& arguments);
 
-Path state_folder(const std::string& from_arguments); // $XDG_CACHE_HOME/assay or ~/.cache/assay
-
 class LiveRun {
   public:
     // Learns the secrets of the models' environment before anything can be stored.

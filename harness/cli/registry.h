@@ -23,6 +23,7 @@ struct SuiteEntry {
 
 struct SandboxSettings {
     Path state;                 // caches of this user
+    Path scratch;               // writable layers of running sandboxes
     std::string image_map;      // the text of --image-map; empty: none
     std::string image_map_file; // its name, for errors
     std::string base;           // --base; empty: what the task asks for
@@ -40,6 +41,10 @@ const std::vector<SandboxEntry>& sandbox_registry();
 
 // Throw Error(Usage) that names what there is.
 const SuiteEntry& find_suite(std::string_view name);
-const SandboxEntry& find_sandbox(std::string_view name); // empty: the first that is not "null"
+const SandboxEntry& find_sandbox(std::string_view name); // empty: the first
+
+Path state_folder(const std::string& option); // --state, or the user's cache folder
+// Folders and a fresh run id; --base and --image-map are the caller's.
+SandboxSettings sandbox_settings(const std::string& state);
 
 } // namespace assay
