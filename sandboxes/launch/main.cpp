@@ -127,6 +127,7 @@ class Janitor {
         ::signal(SIGINT, SIG_DFL);
         ::signal(SIGTERM, SIG_DFL);
         ::signal(SIGHUP, SIG_DFL);
+        ::signal(SIGPIPE, SIG_DFL); // pasta takes an ignored one for an error
         ::close(config_.socket);
         ::close(config_.lock);
         if (message.op == wire::Op::Prepare) run_child(config_, message, self);
