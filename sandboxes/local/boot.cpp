@@ -25,15 +25,17 @@ constexpr const char* kCapabilities[] = {
     "CAP_SETFCAP", "CAP_SETPCAP",      "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
     "CAP_KILL",    "CAP_AUDIT_WRITE"};
 
-// bubblewrap makes /proc/sys, sysrq-trigger, irq and bus read-only; these are hidden as Docker
-// does. In the identity mapping the inside's root is the host's root to /proc's file modes.
+// In the identity mapping the inside's root is the host's root to the file modes of /proc, and
+// sysctls go by them. bubblewrap covers /proc/sys only where access(W_OK) says that it is writable,
+// which it never says of that folder; so all is named here, after Docker's list.
 constexpr const char* kHiddenFiles[] = {
     "/proc/kcore",       "/proc/keys",        "/proc/latency_stats", "/proc/timer_list",
     "/proc/sched_debug", "/proc/kmsg",        "/proc/kallsyms",      "/proc/kpagecount",
     "/proc/kpageflags",  "/proc/kpagecgroup", "/proc/mtrr"};
 constexpr const char* kHiddenFolders[] = {"/proc/acpi", "/proc/scsi", "/proc/asound",
                                           "/proc/pressure"};
-constexpr const char* kReadOnlyFolders[] = {"/proc/fs", "/proc/driver", "/proc/tty"};
+constexpr const char* kReadOnly[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus",
+                                     "/proc/fs",  "/proc/driver",        "/proc/tty"};
 
 bool there(const char* path) {
     return ::access(path, F_OK) == 0;
@@ -48,7 +50,7 @@ std::vector<std::string> proc_arguments() {
         if (there(path)) add({"--ro-bind", "/dev/null", path});
     for (const char* path : kHiddenFolders)
         if (there(path)) add({"--tmpfs", path, "--remount-ro", path});
-    for (const char* path : kReadOnlyFolders)
+    for (const char* path : kReadOnly)
         if (there(path)) add({"--ro-bind", path, path});
     return out;
 }

@@ -32,7 +32,8 @@ TEST_CASE("with processes running the changed files are copied while they are fr
     auto environment = host_environment();
     Sandbox& box = environment->main();
     Cancel cancel;
-    REQUIRE(sh(box, "echo before > /f; (while :; do date +%N > /busy; done) >/dev/null 2>&1 &").ok());
+    REQUIRE(
+        sh(box, "echo before > /f; (while :; do date +%N > /busy; done) >/dev/null 2>&1 &").ok());
     auto checkpoint = box.checkpoint(cancel);
     REQUIRE(sh(box, "echo after > /f").ok());
     CHECK(sh(box, "a=$(cat /busy); sleep 0.3; test \"$a\" != \"$(cat /busy)\"").ok());

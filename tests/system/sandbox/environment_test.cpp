@@ -19,11 +19,13 @@ TEST_CASE("sandboxes of one environment reach one another by name, and others do
         "exec 3<>/dev/tcp/db/8000; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
     CHECK_THAT(sh(main, fetch).out, Catch::Contains("hello from db"));
 
-    Sandbox& third = environment->add([] {
-        SandboxSpec s;
-        s.name = "third";
-        return s;
-    }(), Cancel());
+    Sandbox& third = environment->add(
+        [] {
+            SandboxSpec s;
+            s.name = "third";
+            return s;
+        }(),
+        Cancel());
     CHECK_THAT(sh(third, fetch).out, Catch::Contains("hello from db"));
     CHECK_THAT(sh(main, "cat /etc/hosts").out, Catch::Contains("third"));
     CHECK(environment->names() == std::vector<std::string>{"main", "db", "third"});

@@ -1,0 +1,188 @@
+// Attacks from inside. Where a guard can be taken away the test shows that the attack works
+// without it.
+#include "assay/base/fd.h"
+#include "support.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace assay::test {
+
+namespace {
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+} // namespace
+
+TEST_CASE("links made inside lead put and get nowhere outside") {
+    TempFolder secret_folder;
+    Path secret = secret_folder.path() / "secret";
+    std::ofstream(secret) << "host secret";
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    Cancel cancel;
+    std::string link = secret.string();
+    REQUIRE(sh(box, "mkdir /out; ln -s " + link +
+                        " /out/link; ln -s / /out/root; mkfifo /out/fifo; "
+                        "ln -s /proc/self/fd/0 /out/magic; echo fine > /out/file; ln -s " +
+                        secret_folder.path().string() + " /out/dir")
+                .ok());
+
+    SECTION("get of a file through a link") {
+        CHECK_FALSE(box.get_file("/out/link", 1000, cancel).has_value());
+        CHECK_FALSE(box.get_file("/out/dir/secret", 1000, cancel).has_value());
+        CHECK_THROWS_AS(box.get_file("/out/magic", 1000, cancel), Error);
+        CHECK_THROWS_AS(box.get_file("/out/fifo", 1000, cancel), Error);     // and does not block
+        CHECK(box.get_file("/out/root/out/file", 1000, cancel) == "fine\n"); // inside is allowed
+    }
+    SECTION("get of a folder takes files only and names the rest") {
+        TempFolder to;
+        std::vector<std::string> left_out = box.get_folder("/out", to.path() / "got", 1000, cancel);
+        CHECK(left_out.size() == 5);
+        RealFileSystem files;
+        CHECK(files.list(to.path() / "got") == std::vector<std::string>{"file"});
+    }
+    SECTION("put replaces a link and does not write through it") {
+        box.put_file("/out/link", "mine", 0644, cancel);
+        CHECK(sh(box, "test ! -L /out/link && cat /out/link").out == "mine");
+        box.put_file("/out/fifo", "mine", 0644, cancel); // does not block
+        CHECK_THROWS_AS(box.put_file("/out/file/below", "x", 0644, cancel), Error);
+        try { // the link's target does not exist inside: nothing to write to
+            box.put_file("/out/dir/secret", "evil", 0644, cancel);
+        } catch (const Error&) {
+        }
+        CHECK(RealFileSystem().read(secret, 100) == "host secret");
+    }
+    SECTION("the same attack on a copy that trusts the tree succeeds") {
+        // What a harness does that reads the writable layer from the host.
+        Path upper;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(
+                 options().scratch / backend().run_id(),
+                 std::filesystem::directory_options::skip_permission_denied))
+            if (entry.path().filename() == "link" && entry.is_symlink()) upper = entry.path();
+        REQUIRE_FALSE(upper.empty());
+        std::ifstream naive(upper);
+        std::string got((std::istreambuf_iterator<char>(naive)), {});
+        CHECK(got == "host secret");
+    }
+}
+
+TEST_CASE("the machine's files cannot be changed") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    CHECK(sh(box, "rm -f /usr/bin/env; echo x > /usr/bin/assay-was-here; ls /usr/bin/env")
+              .status.code != 0);
+    CHECK(std::filesystem::exists("/usr/bin/env"));
+    CHECK_FALSE(std::filesystem::exists("/usr/bin/assay-was-here"));
+    for (const char* target : {"/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
+                               "/proc/sys/vm/drop_caches", "/proc/irq/default_smp_affinity"}) {
+        INFO(target);
+        CHECK_FALSE(sh(box, std::string("echo 0 > ") + target).ok());
+    }
+    CHECK(sh(box, "cat /proc/kcore | head -c 1").out.empty());
+    CHECK_FALSE(sh(box, "ls /sys/kernel").ok());
+    CHECK(sh(box, "ls /dev/vda /dev/sda /dev/mem /dev/kmsg 2>/dev/null").out.empty());
+    CHECK_FALSE(sh(box, "mknod /tmp/m c 1 1 && head -c1 /tmp/m").ok());
+}
+
+TEST_CASE("no mounts, no namespaces, no kernel doors") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    CHECK_FALSE(sh(box, "mount -t tmpfs x /mnt").ok());
+    CHECK_FALSE(sh(box, "mount -o remount,rw /proc/sys").ok());
+    CHECK_FALSE(sh(box, "umount /proc/sys").ok());
+    CHECK_FALSE(sh(box, "unshare -Ur true").ok());
+    CHECK_FALSE(sh(box, "unshare -m true").ok());
+    CHECK_FALSE(sh(box, "nsenter -t 1 -m true").ok());
+    CHECK(sh(box, "grep CapEff /proc/self/status").out == "CapEff:\t00000000a80425fb\n");
+    CHECK(sh(box, "grep -E 'NoNewPrivs|^Seccomp:' /proc/self/status").out ==
+          "NoNewPrivs:\t1\nSeccomp:\t2\n");
+    ExecResult calls = sh(box, R"(python3 -c '
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number in (("bpf", 321), ("perf_event_open", 298), ("keyctl", 250), ("kexec_load", 246),
+                     ("io_uring_setup", 425), ("userfaultfd", 323), ("init_module", 175),
+                     ("open_by_handle_at", 304), ("clone3", 435), ("mount", 165)):
+    r = libc.syscall(number, 0, 0, 0, 0, 0)
+    print(name, r, os.strerror(ctypes.get_errno()))
+r = libc.syscall(41, 40, 1, 0)
+print("vsock", r, os.strerror(ctypes.get_errno()))')");
+    for (std::string_view line : {"bpf", "perf_event_open", "keyctl", "kexec_load", "userfaultfd",
+                                  "init_module", "open_by_handle_at", "mount", "vsock"})
+        CHECK_THAT(calls.out, Catch::Contains(std::string(line) + " -1 Operation not permitted"));
+    CHECK_THAT(calls.out, Catch::Contains("io_uring_setup -1 Function not implemented"));
+    CHECK_THAT(calls.out, Catch::Contains("clone3 -1 Function not implemented"));
+}
+
+TEST_CASE("pid 1 cannot be read, traced or killed from inside; own processes can be traced") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    CHECK_FALSE(sh(box, "ls -l /proc/1/fd/3").ok());
+    CHECK_FALSE(sh(box, "cat /proc/1/mem").ok());
+    CHECK_FALSE(sh(box, "readlink /proc/1/exe").ok());
+    CHECK_FALSE(sh(box, "head -c1 /proc/1/root/etc/passwd").ok());
+    ExecResult trace = sh(box, R"(python3 -c '
+import ctypes, os, signal, time
+libc = ctypes.CDLL(None, use_errno=True)
+print("init", libc.ptrace(16, 1, 0, 0))
+child = os.fork()
+if child == 0: time.sleep(5)
+print("child", libc.ptrace(16, child, 0, 0))
+os.kill(child, 9)')");
+    CHECK_THAT(trace.out, Catch::Contains("init -1"));
+    CHECK_THAT(trace.out, Catch::Contains("child 0"));
+    sh(box, "kill -9 1; kill -TERM 1; kill -INT 1; kill -SEGV 1");
+    CHECK(sh(box, "echo alive").out == "alive\n");
+}
+
+TEST_CASE("only its own processes are seen, and no descriptor of the harness") {
+    UniqueFd leaked(::open("/etc/passwd", O_RDONLY)); // without close-on-exec, on purpose
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    CHECK(sh(box, "ls /proc | grep -c '^[0-9]*$'").out.size() <= 2); // a handful
+    CHECK(sh(box, "ls -l /proc/self/fd | grep -v -E 'total|/proc|pipe:|/dev/null'").out.empty());
+    CHECK_FALSE(contains(sh(box, "cat /proc/*/cmdline | tr '\\0' ' '").out, "test_system_sandbox"));
+    CHECK(sh(box, "env | grep -v -E '^(PATH|HOME|HOSTNAME|PWD|SHLVL|OLDPWD|_|LANG|LC_.*)='").out ==
+          "");
+}
+
+TEST_CASE("without a network there is none, and never the machine's loopback") {
+    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+    REQUIRE(::listen(listener.get(), 4) == 0);
+    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&at), &size);
+    std::string port = std::to_string(ntohs(at.sin_port));
+    const std::string attack = "exec 3<>/dev/tcp/127.0.0.1/" + port;
+    CHECK(std::system(("bash -c '" + attack + "'").c_str()) == 0); // works without a sandbox
+    auto environment = host_environment();
+    CHECK_FALSE(sh(environment->main(), attack).ok());
+    CHECK_FALSE(sh(environment->main(), "exec 3<>/dev/tcp/1.1.1.1/53").ok());
+    CHECK(sh(environment->main(), "cat /proc/net/dev | grep -c :").out == "1\n");
+}
+
+TEST_CASE("two sandboxes share nothing") {
+    auto a = host_environment(), b = host_environment();
+    REQUIRE(sh(a->main(), "echo x > /tmp/f; sleep 100 & (echo > /dev/shm/s)").ok());
+    CHECK_FALSE(sh(b->main(), "cat /tmp/f || cat /dev/shm/s").ok());
+    CHECK_FALSE(sh(b->main(), "pkill sleep").ok());
+    auto inode = [](Sandbox& box, const std::string& kind) {
+        return sh(box, "readlink /proc/self/ns/" + kind).out;
+    };
+    for (const char* kind : {"user", "mnt", "pid", "net", "ipc", "uts"}) {
+        INFO(kind);
+        CHECK(inode(a->main(), kind) != inode(b->main(), kind));
+        CHECK(inode(a->main(), kind) !=
+              std::filesystem::read_symlink(std::string("/proc/self/ns/") + kind).string() + "\n");
+    }
+}
+
+} // namespace assay::test
