@@ -42,11 +42,12 @@ Database readable(const Path& path) {
     try {
         db.integer("SELECT count(*) FROM sqlite_schema");
         return db;
-    } catch (const Error& e) {
+    } catch (const Error&) {
+        int code = sqlite3_errcode(db.get()) & 0xff;
         Path log = path;
         log += "-wal";
         RealFileSystem files;
-        if (e.kind() != ErrorKind::Io || files.exists(log)) throw;
+        if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || files.exists(log)) throw;
     }
     return Database(path, Database::Mode::ReadImmutable, "");
 }

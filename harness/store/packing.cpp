@@ -149,8 +149,8 @@ std::string decompress(Codec codec, std::string_view bytes, std::uint64_t size) 
     if (codec == Codec::Raw) return std::string(bytes);
     if (codec != Codec::Zstd)
         throw Error(ErrorKind::Input, "a blob is packed in a way that this assay does not know");
-    // The frame's own size is checked first: a damaged column must not make us allocate at will.
-    if (ZSTD_getFrameContentSize(bytes.data(), bytes.size()) != size)
+    // Sizes are checked first: a damaged or hostile file must not make us allocate at will.
+    if (size > kChunkBytes || ZSTD_getFrameContentSize(bytes.data(), bytes.size()) != size)
         throw Error(ErrorKind::Input, "a blob is damaged: its size does not fit");
     std::string out(size, '\0');
     std::size_t got = ZSTD_decompress(out.data(), out.size(), bytes.data(), bytes.size());

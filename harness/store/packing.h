@@ -20,6 +20,8 @@ std::vector<double> unpack_doubles(std::string_view bytes);
 std::string pack_logprobs(std::span<const TokenLogprob> logprobs);
 std::vector<TokenLogprob> unpack_logprobs(std::string_view bytes);
 
+constexpr std::size_t kChunkBytes = 8u << 20; // a larger blob is stored in parts of this size
+
 enum class Codec { Raw = 0, Zstd = 1, Chunked = 2 }; // stored: append only
 
 struct Packed {
@@ -28,6 +30,7 @@ struct Packed {
 };
 // Raw if the media type is compressed already, the bytes are few, or zstd would gain little.
 Packed compress(std::string_view bytes, std::string_view media_type);
+// Error(Input) if the bytes are damaged or unpack to more than a chunk.
 std::string decompress(Codec codec, std::string_view bytes, std::uint64_t size);
 
 } // namespace assay

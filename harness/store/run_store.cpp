@@ -13,8 +13,6 @@ namespace assay {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = 8u << 20;
-
 bool is_binary(std::string_view media_type) {
     return media_type.starts_with("image/")
                ? media_type != "image/svg+xml"
@@ -74,7 +72,7 @@ class StoreBlobs final : public BlobStore {
             cleaned = scrubber_.copy(bytes);
             bytes = cleaned;
         }
-        BlobRef ref{sha256(bytes), bytes.size(), std::string(media_type)};
+        BlobRef ref{sha256(bytes), bytes.size(), scrubber_.copy(media_type)};
         if (recent_.contains(ref.hash)) {
             writer_.check();
             return ref;
@@ -155,7 +153,7 @@ class TryWriterImpl final : public TryWriter {
     }
 
     void call(CallRecord call) override {
-        for (std::string* text : {&call.sampling, &call.model, &call.finish})
+        for (std::string* text : {&call.role, &call.sampling, &call.model, &call.finish})
             core_.scrubber.clean(*text);
         if (call.id == Id{}) call.id = call_id(id_, call.role, call.turn);
         std::size_t size = 256 + 4 * (call.prompt_ids.size() + call.completion_ids.size()) +
@@ -164,12 +162,13 @@ class TryWriterImpl final : public TryWriter {
     }
 
     void phase(PhaseRecord phase) override {
-        core_.scrubber.clean(phase.end);
+        for (std::string* text : {&phase.name, &phase.end}) core_.scrubber.clean(*text);
         push(NewPhaseRow{next(), std::move(phase)}, 64);
     }
 
     void score(ScoreRecord score) override {
-        for (std::string* text : {&score.metric, &score.deviations, &score.details})
+        for (std::string* text :
+             {&score.scorer, &score.version, &score.metric, &score.deviations, &score.details})
             core_.scrubber.clean(*text);
         std::size_t size = 128 + score.details.size();
         push(NewScoreRow{next(), std::make_unique<ScoreRecord>(std::move(score))}, size);

@@ -52,6 +52,8 @@ Error sqlite_error(const std::string& file, std::string_view doing, int code,
     case SQLITE_MISMATCH:
     case SQLITE_TOOBIG:
         return Error(ErrorKind::Input, where + detail);
+    case SQLITE_ERROR: // our statements are fixed, so it is the tables that are not as expected
+        return Error(ErrorKind::Input, where + "the file is damaged (" + detail + ")");
     default:
         return Error(ErrorKind::Internal,
                      where + detail + " (SQLite " + std::to_string(code) + ")");
@@ -83,7 +85,13 @@ Database::Database(const Path& path, Mode mode, const std::string& vfs)
     handle_.reset(raw);
     if (code != SQLITE_OK)
         throw sqlite_error(name_, "open", code, raw != nullptr ? sqlite3_errmsg(raw) : "");
-    sqlite3_busy_timeout(raw, 5000);
+    // A writer may have to wait for a reader that checkpoints; a reader only for an exclusive
+    // writer.
+    sqlite3_busy_timeout(raw, mode == Mode::Read ? 2000 : 5000);
+    // Runs come from other people too: their schema may call no function that does anything.
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
 }
 
 void Database::fail(std::string_view doing) const {
