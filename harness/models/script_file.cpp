@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/text.h"
+#include "json_guard.h"
 
 #include <nlohmann/json.hpp>
 
@@ -250,6 +251,7 @@ Script read_document(const Json& json, std::string name) {
 
 Script parse_script(std::string_view text, std::string name) {
     const std::string where = "script " + name;
+    if (nested_too_deep(text)) throw Error(ErrorKind::Input, where + ": nested too deeply");
     // One document, or a rule a line: a document that parses and has "rules" is the former.
     Json whole = Json::parse(text, nullptr, false);
     if (!whole.is_discarded() && (!whole.is_object() || whole.contains("rules")))

@@ -156,6 +156,7 @@ TEST_CASE("script: what is wrong is named with its place") {
     CHECK(refusal("{\"say\":\"1\"}\n{\"say\":}\n").find("line 2") != std::string::npos);
     CHECK(refusal(R"~({"rules":[{"say":"x")~").find("script s.json") != std::string::npos);
     CHECK(refusal("[1,2]") != "no error");
+    CHECK(refusal(std::string(100'000, '[')).find("deeply") != std::string::npos);
     CHECK(refusal("").find("script s.json") != std::string::npos);
 }
 

@@ -31,7 +31,9 @@ struct ModelOptions {
     FileSystem* files = nullptr;                     // nullptr: the real one
     std::shared_ptr<const PriceTable> prices;        // nullptr: no cost is known
     std::optional<std::uint64_t> context_tokens;     // of a served model, if the user knows it
-    Nanoseconds timeout = std::chrono::seconds(600); // of one call, where the provider has one
+    Nanoseconds timeout = std::chrono::seconds(600); // of one call
+    Nanoseconds idle_timeout = std::chrono::seconds(300); // without any byte of the answer
+    int top_logprobs = -1; // 0 and more: ask for log-probabilities, with so many alternatives
     // Opens the recording behind replay:PATH; without it replay is refused.
     std::function<std::shared_ptr<RecordingSource>(const std::string& path)> open_recording;
     std::function<void(const std::string& text)> warn; // mismatches of replay:...@loose
