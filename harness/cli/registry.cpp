@@ -8,6 +8,7 @@
 #include "assay/sandboxes/null.h"
 #include "assay/suites/example.h"
 #include "assay/suites/kernel_bench.h"
+#include "assay/suites/mcp_atlas.h"
 #include "assay/suites/terminal_bench.h"
 
 #include <unistd.h>
@@ -22,6 +23,8 @@ const std::vector<SuiteEntry>& suite_registry() {
          make_terminal_bench},
         {"example", "three sums: the smallest suite, to be copied", make_example},
         {"kernel_bench", "native kernels: correct on secret data, and how fast", make_kernel_bench},
+        {"mcp_atlas", "tool use through MCP servers, scored claim by claim by a judge model",
+         make_mcp_atlas},
     };
     return entries;
 }

@@ -84,7 +84,7 @@ class StdioTransport final : public Transport {
     std::timed_mutex
         write_mutex_;     // timed: a writer behind a full pipe must not hold others for ever
     bool broken_ = false; // a message was written in part; guarded by write_mutex_
-    std::atomic<bool> closed_ = false;
+    std::atomic<bool> closed_ = false, log_ended_ = false;
     std::thread reader_, drainer_;
 };
 
@@ -122,13 +122,18 @@ void StdioTransport::read_log() {
     } catch (const std::exception&) {
         // Its log ends here; whether the server still answers is the reader's business.
     }
+    log_ended_ = true;
 }
 
-// Called when stdout has ended: the exit status, if it comes soon.
+// Called when stdout has ended: the exit status, if it comes soon, and once its last words are
+// read.
 std::string StdioTransport::ending() {
     try {
         Cancel soon = closing_.child(Cause::Deadline, 1s, "exit status");
-        return "ended with " + process_->wait(soon).text();
+        std::string status = process_->wait(soon).text();
+        while (!log_ended_ && soon.sleep_for(2ms)) {
+        }
+        return "ended with " + status;
     } catch (const std::exception&) {
         return "closed its stdout";
     }
