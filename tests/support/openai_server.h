@@ -39,9 +39,12 @@ class OpenAiServer {
     using Behaviour = std::function<void(const HttpRequest&, ResponseWriter&)>;
 
     OpenAiServer()
-        : server_(listen_loopback(), [this](const HttpRequest& request, ResponseWriter& writer) {
-            next(request)(request, writer);
-        }) {}
+        : server_(
+              listen_loopback(),
+              [this](const HttpRequest& request, ResponseWriter& writer) {
+                  next(request)(request, writer);
+              },
+              options()) {}
 
     std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port()) + "/v1"; }
     std::vector<HttpRequest> requests() const {
@@ -114,6 +117,11 @@ class OpenAiServer {
     }
 
   private:
+    static HttpServerOptions options() {
+        HttpServerOptions out;
+        out.stop_grace = Nanoseconds(0); // a stalled stream shall not hold the test up
+        return out;
+    }
     static SseEvent event_of(const std::string& chunk) {
         SseEvent event;
         event.data = chunk;
