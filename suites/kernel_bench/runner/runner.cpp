@@ -281,6 +281,7 @@ class Runner {
         bool freezing = !unguarded(NoFreeze);
         if (freezing && !freeze()) return false;
         lay_out(call, options.cold != 0);
+        if (!freezing) sleep_milliseconds(20);
         std::uint64_t cpu_before = cpu_time();
         std::uint64_t began = now();
         __atomic_store_n(&control_->command, ++number_, __ATOMIC_SEQ_CST);
@@ -290,7 +291,7 @@ class Runner {
         std::uint64_t ended = now();
         if (!returned) return false;
         if (unguarded(LateSnapshot)) sleep_milliseconds(30);
-        if (ending_ == Ending::Alive && !freeze()) return false;
+        if (!freeze()) return false;
         call.report.nanoseconds = ended - began;
         call.report.cpu_nanoseconds = cpu_time() - cpu_before;
         call.report.result = control_->result;
@@ -306,8 +307,7 @@ class Runner {
             std::uint32_t done = __atomic_load_n(&control_->done, __ATOMIC_SEQ_CST);
             if (done == number_) return true;
             kt_runner::futex_wait(&control_->done, done, 20);
-            if (reap(WNOHANG))
-                return ending_ == Ending::Exited && code_ == 0 && unguarded(ExitIsDone);
+            if (reap(WNOHANG)) return false;
             if (now() - began > hello_.call_milliseconds * 1'000'000ull) {
                 ending_ = Ending::TimedOut;
                 kill(child_, SIGKILL);

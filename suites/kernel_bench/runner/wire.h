@@ -39,10 +39,9 @@ struct Header {
 enum Unguarded : std::uint32_t {
     WritableInputs = 1, // inputs are mapped for writing
     LateSnapshot = 2,   // outputs are read 30 ms after the call has returned
-    NoFreeze = 4,       // the answer runs while the next inputs are laid out
+    NoFreeze = 4,       // inputs are laid out 20 ms ahead, and the answer runs meanwhile
     NoFilter = 8,       // no system call filter, capabilities and user are kept
     NoPoison = 16,      // outputs keep what the last call left there
-    ExitIsDone = 32,    // an answer that ends its process with code 0 is taken for done
 };
 
 struct HelloBody {

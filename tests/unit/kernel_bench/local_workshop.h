@@ -89,8 +89,8 @@ class LocalWorkshop final : public Workshop {
 // Quick, and not about speed.
 inline JudgeOptions quick() {
     JudgeOptions options;
-    options.batch = 3;
-    options.max_trials = 6;
+    options.batch = 6;
+    options.max_trials = 12;
     options.seconds_per_case = 0.2;
     return options;
 }
