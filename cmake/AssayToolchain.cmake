@@ -29,6 +29,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(assay_warnings INTERFACE
         $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow
           -Wno-array-bounds -Wno-stringop-overread>)
+else()
+    # libstdc++ 12 uses its own deprecated get_temporary_buffer inside stable_sort.
+    target_compile_options(assay_warnings INTERFACE
+        $<$<COMPILE_LANGUAGE:CXX>:-Wno-deprecated-declarations>)
 endif()
 
 add_library(assay_sanitizers INTERFACE)

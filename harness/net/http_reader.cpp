@@ -161,6 +161,9 @@ ReadResponse HttpReader::read_response(const MessageLimits& limits, const Respon
         ReadResponse read;
         bool is_interim = false;
         auto on_header = [&] {
+            if (parser.status < 100)
+                throw HttpError(HttpFailure::BadResponse,
+                                fmt::format("status {} does not exist", parser.status));
             is_interim = parser.status >= 100 && parser.status < 200;
             read.response.status = parser.status;
             read.response.reason = parser.first;

@@ -6,6 +6,7 @@
 #include "assay/net/http_client.h"
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -46,6 +47,7 @@ class Peer {
         return "http://127.0.0.1:" + std::to_string(listener_.port) + target;
     }
     std::uint16_t port() const { return listener_.port; }
+    int closed() const { return closed_; } // connections that are done and closed
 
     // The usual script: read one request, say this, close.
     static Script says(std::string answer) {
@@ -56,14 +58,20 @@ class Peer {
     }
 
   private:
+    void serve_one(const Script& script) {
+        FdStream stream(accept_one(listener_.fd.get(), stop_));
+        try {
+            script(stream);
+        } catch (const Error&) {
+            // The client went away.
+        }
+    }
+
     void run(const std::vector<Script>& scripts) {
         try {
             for (const Script& script : scripts) {
-                FdStream stream(accept_one(listener_.fd.get(), stop_));
-                try {
-                    script(stream);
-                } catch (const Error&) {
-                } // the client went away
+                serve_one(script);
+                ++closed_;
             }
         } catch (const Interrupted&) {
         }
@@ -71,6 +79,7 @@ class Peer {
 
     TcpListener listener_;
     Cancel stop_;
+    std::atomic<int> closed_ = 0;
     std::thread thread_;
 };
 
