@@ -5,7 +5,11 @@
 #include "sample_plan.h"
 #include "sqlite.h"
 
-#include <thread>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
 
 using namespace assay;
 
@@ -143,4 +147,43 @@ TEST_CASE("merge: a try that still runs is left out, and comes once it has finis
     store->finish_run("complete");
     merge_runs({part}, target);
     CHECK(contents(target) == contents(part));
+}
+
+// The program that is killed: this one, told so by an environment variable.
+TEST_CASE("merge: child", "[.merge-child]") {
+    const char* folder = std::getenv("ASSAY_TEST_MERGE");
+    if (folder == nullptr) return;
+    Path in = folder;
+    merge_runs({in / "a.db", in / "b.db", in / "c.db"}, in / "t.db");
+}
+
+TEST_CASE("merge: killed at random moments, it goes on to the same rows") {
+    TempFolder folder;
+    auto at = [&](const char* name) { return folder.path() / name; };
+    PlanRecord plan = sample_plan(8, 3);
+    std::string whole = contents(write_run(at("whole.db"), plan, 0, 1));
+    write_run(at("a.db"), plan, 0, 3);
+    write_run(at("b.db"), plan, 1, 3);
+    write_run(at("c.db"), plan, 2, 3);
+    ::setenv("ASSAY_TEST_MERGE", folder.path().c_str(), 1);
+    std::string self = std::filesystem::read_symlink("/proc/self/exe"), tag = "[.merge-child]";
+    char* argv[] = {self.data(), tag.data(), nullptr};
+    CounterRandom random("merge kills");
+    int killed = 0;
+    for (int i = 0; i < 12; ++i) {
+        pid_t pid = -1;
+        REQUIRE(::posix_spawn(&pid, self.c_str(), nullptr, nullptr, argv, environ) == 0);
+        ::usleep(static_cast<useconds_t>(20'000 + random.below(150'000)));
+        ::kill(pid, SIGKILL);
+        int status = 0;
+        ::waitpid(pid, &status, 0);
+        if (WIFSIGNALED(status)) ++killed;
+        if (std::filesystem::exists(at("t.db")))
+            CHECK(Database(at("t.db"), Database::Mode::Write, "").text("PRAGMA integrity_check") ==
+                  "ok");
+    }
+    ::unsetenv("ASSAY_TEST_MERGE");
+    CHECK(killed > 0);
+    merge_runs({at("a.db"), at("b.db"), at("c.db")}, at("t.db"));
+    CHECK(contents(at("t.db")) == whole);
 }
