@@ -35,7 +35,7 @@ class Backend final : public LocalBackend {
         if (options_.run_id.empty()) options_.run_id = Id::random(random).hex().substr(0, 16);
         if (!good_name(options_.run_id))
             throw Error(ErrorKind::Usage, "not a run id: " + options_.run_id);
-        shared_ = std::make_shared<Shared>(options_.scratch, options_.run_id, options_.helpers);
+        shared_ = std::make_shared<Shared>(options_);
     }
 
     std::string name() const override { return "local"; }

@@ -121,14 +121,18 @@ std::vector<std::string> LocalSandbox::bwrap_arguments() const {
                                     "/dev/shm",
                                     "--proc",
                                     "/proc"};
-    out.insert(out.end(), proc.begin(), proc.end());
+    auto guarded = [&](const char* guard) { return shared_->without_guards.count(guard) == 0; };
+    if (guarded("proc")) out.insert(out.end(), proc.begin(), proc.end());
     for (const auto& [host, inside] : spec_.folders_ro) {
         out.emplace_back("--ro-bind");
         out.push_back(host.string());
         out.push_back(inside);
     }
-    out.insert(out.end(), {"--cap-drop", "ALL"});
-    for (const char* capability : kCapabilities) out.insert(out.end(), {"--cap-add", capability});
+    if (guarded("capabilities")) {
+        out.insert(out.end(), {"--cap-drop", "ALL"});
+        for (const char* capability : kCapabilities)
+            out.insert(out.end(), {"--cap-add", capability});
+    }
     out.insert(out.end(), {"--seccomp", "4", "--chdir", "/", "--", "/proc/self/fd/5"});
     return out;
 }

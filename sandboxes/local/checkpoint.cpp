@@ -37,7 +37,7 @@ std::uint32_t LocalSandbox::running_processes(const Cancel& cancel) {
 std::shared_ptr<SealedLayer> LocalSandbox::seal_by_rename(const Cancel& cancel) {
     if (!user_ns_) user_ns_ = user_namespace();
     if (!net_ns_) net_ns_ = net_namespace();
-    Prepared next{shared_->janitor.prepare(cgroup_->join(), user_ns_.get(), net_ns_.get()), {}};
+    Prepared next{{}, shared_->janitor.prepare(cgroup_->join(), user_ns_.get(), net_ns_.get())};
     channel()->close();
     await_death();
     auto layer = std::make_shared<SealedLayer>();

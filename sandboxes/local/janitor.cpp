@@ -3,7 +3,6 @@
 #include "assay/base/log.h"
 #include "assay/base/text.h"
 #include "assay/sandboxes/local.h"
-#include "local/seccomp.h"
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -127,7 +126,8 @@ Path find_helper(const Path& folder, const std::string& name) {
     return full;
 }
 
-Janitor::Janitor(const Path& scratch, const std::string& run_id, const Path& helpers)
+Janitor::Janitor(const Path& scratch, const std::string& run_id, const Path& helpers,
+                 UniqueFd filter)
     : folder_(scratch / run_id)
     , cgroups_(run_id)
     , users_(find_user_mapping()) {
@@ -144,7 +144,6 @@ Janitor::Janitor(const Path& scratch, const std::string& run_id, const Path& hel
     for (const std::string& cgroup : cgroups_.folders()) list += cgroup + "\n";
     files.write(folder_ / "cgroups", list, 0600);
     auto [ours, theirs] = message_sockets();
-    UniqueFd filter = make_seccomp_filter();
     pid_ = start_helper(find_helper(helpers, "assay-launch"),
                         janitor_arguments(folder_, helpers, users_, cgroups_.folders()),
                         {theirs.get(), lock_.get(), filter.get()});

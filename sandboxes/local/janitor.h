@@ -29,7 +29,7 @@ Path find_program(const std::string& name); // on PATH; empty: none
 
 class Janitor {
   public:
-    Janitor(const Path& scratch, const std::string& run_id, const Path& helpers);
+    Janitor(const Path& scratch, const std::string& run_id, const Path& helpers, UniqueFd filter);
     ~Janitor(); // everything of the run is gone afterwards
 
     const Path& folder() const { return folder_; } // the run's, below the scratch

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "assay/api/environment.h"
-#include "assay/sandboxes/base_image.h"
+#include "assay/sandboxes/local.h"
 #include "local/janitor.h"
 #include "local/layers.h"
 #include "local/process.h"
@@ -17,16 +17,17 @@ namespace assay::local {
 
 // A child that has its cgroups and namespaces already, and waits.
 struct Prepared {
-    UniqueFd socket;
     std::unique_ptr<SandboxCgroup> cgroup;
+    UniqueFd socket; // closed first: the child ends, and the cgroup becomes empty
 };
 
 // What sandboxes share: the run. Thread-safe.
 class Shared {
   public:
-    Shared(const Path& scratch, const std::string& run_id, const Path& helpers);
+    explicit Shared(const LocalOptions& options);
 
     Janitor janitor;
+    const std::set<std::string> without_guards;
     SandboxCapabilities capabilities() const;
     // A fresh one; with -1, -1 it is usually ready before it is asked for.
     Prepared prepare(int user_ns, int net_ns);

@@ -1,12 +1,15 @@
 #include "local/sandbox.h"
+#include "local/seccomp.h"
 #include "wire/tree.h"
 
 #include <cerrno>
 
 namespace assay::local {
 
-Shared::Shared(const Path& scratch, const std::string& run_id, const Path& helpers)
-    : janitor(scratch, run_id, helpers) {
+Shared::Shared(const LocalOptions& options)
+    : janitor(options.scratch, options.run_id, options.helpers,
+              make_seccomp_filter(options.without_guards.count("seccomp") == 0))
+    , without_guards(options.without_guards) {
     prepare_ahead();
 }
 

@@ -1,12 +1,15 @@
 // Attacks from inside. Where a guard can be taken away the test shows that the attack works
 // without it.
 #include "assay/base/fd.h"
+#include "assay/base/text.h"
+#include "catch.h"
 #include "support.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,6 +19,20 @@ namespace assay::test {
 namespace {
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
+}
+} // namespace
+
+namespace {
+// A backend that lacks one guard, to see that the attack works without it.
+LocalBackend& weak_backend(const std::string& without) {
+    static std::map<std::string, std::unique_ptr<LocalBackend>> made;
+    std::unique_ptr<LocalBackend>& backend = made[without];
+    if (!backend) {
+        LocalOptions weak = options();
+        for (std::string_view guard : split(without, '+')) weak.without_guards.emplace(guard);
+        backend = make_local_backend(std::move(weak));
+    }
+    return *backend;
 }
 } // namespace
 
@@ -79,11 +96,16 @@ TEST_CASE("the machine's files cannot be changed") {
               .status.code != 0);
     CHECK(std::filesystem::exists("/usr/bin/env"));
     CHECK_FALSE(std::filesystem::exists("/usr/bin/assay-was-here"));
-    for (const char* target : {"/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
-                               "/proc/sys/vm/drop_caches", "/proc/irq/default_smp_affinity"}) {
-        INFO(target);
-        CHECK_FALSE(sh(box, std::string("echo 0 > ") + target).ok());
+    // What is written is what is there already: were the guard broken, the test would do no harm.
+    auto open_proc = weak_backend("proc").start({}, Cancel());
+    for (const char* attack :
+         {"v=$(cat /proc/sys/kernel/core_pattern) && echo \"$v\" > /proc/sys/kernel/core_pattern",
+          "v=$(cat /proc/sys/vm/swappiness) && echo $v > /proc/sys/vm/swappiness"}) {
+        INFO(attack);
+        CHECK_FALSE(sh(box, attack).ok());
+        CHECK(sh(open_proc->main(), attack).ok() == (::geteuid() == 0));
     }
+    CHECK_FALSE(sh(box, "echo h > /proc/sysrq-trigger").ok());
     CHECK(sh(box, "cat /proc/kcore | head -c 1").out.empty());
     CHECK_FALSE(sh(box, "ls /sys/kernel").ok());
     CHECK(sh(box, "ls /dev/vda /dev/sda /dev/mem /dev/kmsg 2>/dev/null").out.empty());
@@ -99,6 +121,10 @@ TEST_CASE("no mounts, no namespaces, no kernel doors") {
     CHECK_FALSE(sh(box, "unshare -Ur true").ok());
     CHECK_FALSE(sh(box, "unshare -m true").ok());
     CHECK_FALSE(sh(box, "nsenter -t 1 -m true").ok());
+    auto weak = weak_backend("seccomp+capabilities").start({}, Cancel());
+    CHECK(sh(weak->main(), "mount -t tmpfs x /mnt").ok());
+    CHECK(sh(weak->main(), "unshare -m true").ok());
+    CHECK(sh(weak_backend("seccomp").start({}, Cancel())->main(), "unshare -Ur true").ok());
     CHECK(sh(box, "grep CapEff /proc/self/status").out == "CapEff:\t00000000a80425fb\n");
     CHECK(sh(box, "grep -E 'NoNewPrivs|^Seccomp:' /proc/self/status").out ==
           "NoNewPrivs:\t1\nSeccomp:\t2\n");
@@ -126,6 +152,8 @@ TEST_CASE("pid 1 cannot be read, traced or killed from inside; own processes can
     CHECK_FALSE(sh(box, "cat /proc/1/mem").ok());
     CHECK_FALSE(sh(box, "readlink /proc/1/exe").ok());
     CHECK_FALSE(sh(box, "head -c1 /proc/1/root/etc/passwd").ok());
+    auto weak = weak_backend("seccomp+capabilities").start({}, Cancel());
+    CHECK(sh(weak->main(), "readlink /proc/1/exe && ls -l /proc/1/fd/3").ok());
     ExecResult trace = sh(box, R"(python3 -c '
 import ctypes, os, signal, time
 libc = ctypes.CDLL(None, use_errno=True)

@@ -1,3 +1,4 @@
+#include "catch.h"
 #include "support.h"
 
 #include <fstream>

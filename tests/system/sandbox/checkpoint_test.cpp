@@ -1,3 +1,4 @@
+#include "catch.h"
 #include "support.h"
 
 namespace assay::test {
@@ -32,11 +33,14 @@ TEST_CASE("with processes running the changed files are copied while they are fr
     auto environment = host_environment();
     Sandbox& box = environment->main();
     Cancel cancel;
-    REQUIRE(
-        sh(box, "echo before > /f; (while :; do date +%N > /busy; done) >/dev/null 2>&1 &").ok());
+    REQUIRE(sh(box, "echo before > /f; (while :; do echo x >> /busy; sleep 0.01; done) >/dev/null "
+                    "2>&1 & for i in $(seq 100); do test -s /busy && break; sleep 0.1; done")
+                .ok());
     auto checkpoint = box.checkpoint(cancel);
     REQUIRE(sh(box, "echo after > /f").ok());
-    CHECK(sh(box, "a=$(cat /busy); sleep 0.3; test \"$a\" != \"$(cat /busy)\"").ok());
+    CHECK(sh(box, "a=$(wc -c < /busy); for i in $(seq 100); do sleep 0.1; test $(wc -c < /busy) "
+                  "-gt $a && exit 0; done; exit 1")
+              .ok()); // it was thawed and goes on
     auto copy = backend().start_from({}, checkpoint, cancel);
     CHECK(sh(copy->main(), "cat /f").out == "before\n");
     CHECK(sh(copy->main(), "ls /proc | grep -c '^[0-9]'").out != "");

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "assay/sandboxes/local.h"
-#include "catch.h"
 
 #include <cstdio>
 #include <cstdlib>

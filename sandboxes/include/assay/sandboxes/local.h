@@ -15,6 +15,7 @@
 #include "assay/sandboxes/base_image.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct LocalOptions {
     Path state;         // sealed layers of bases (LayerRunner); empty: below scratch
     std::string run_id; // [a-z0-9-]; empty: a random one
     std::unique_ptr<BaseMaker> bases;
+    // For tests that prove a guard by the attack that works without it: seccomp, capabilities,
+    // proc.
+    std::set<std::string> without_guards;
     Path helpers; // folder of assay-launch and assay-init; empty: beside this program
 };
 
