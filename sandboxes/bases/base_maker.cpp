@@ -1,4 +1,5 @@
 #include "assay/base/error.h"
+#include "assay/io/spawner.h"
 #include "assay/sandboxes/base_image.h"
 #include "bases/cache.h"
 #include "bases/debian_base.h"
@@ -63,12 +64,17 @@ class DefaultBaseMaker final : public BaseMaker {
         if (name == "host") return bases::make_host_base(cache_, "/", cancel);
         if (has_prefix(name, "tar:")) return bases::make_tar_base(name, cache_, cancel);
         if (has_prefix(name, "debian:")) {
-            if (!options_.spawner)
-                throw Error(ErrorKind::Internal, "base " + name + ": no spawner was given");
-            return bases::make_debian_base(name, cache_, *options_.spawner, cancel);
+            return bases::make_debian_base(name, cache_, spawner(), cancel);
         }
         throw Error(ErrorKind::Usage, "unknown base '" + name + "'")
             .hint("bases are: host, debian:SUITE[+package...], tar:FILE");
+    }
+
+    Spawner& spawner() {
+        if (options_.spawner) return *options_.spawner;
+        std::lock_guard lock(mutex_);
+        if (!own_spawner_) own_spawner_ = std::make_unique<Spawner>();
+        return *own_spawner_;
     }
 
     BaseImage make_reference(const std::string& reference, const Cancel& cancel) {
@@ -91,6 +97,7 @@ class DefaultBaseMaker final : public BaseMaker {
     BaseMakerOptions options_;
     bases::Cache cache_;
     std::mutex mutex_;
+    std::unique_ptr<Spawner> own_spawner_;
     std::map<std::tuple<BaseSpec::Kind, std::string, Path, Path>, BaseImage> made_;
 };
 

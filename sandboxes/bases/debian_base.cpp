@@ -83,6 +83,13 @@ void check_tools() {
             .hint("install the package debootstrap, or use --base host");
 }
 
+// The certificate authorities that this machine trusts beside the usual ones (a company's proxy):
+// without them nothing inside reaches an https address. They are public.
+void write_certificates(const Path& root) {
+    copy_tree("/usr/local/share/ca-certificates", root / "usr/local/share/ca-certificates");
+    copy_tree("/etc/ssl/certs/ca-certificates.crt", root / "etc/ssl/certs/ca-certificates.crt");
+}
+
 void fill(const DebianName& name, const Archive& archive, const Path& part, Spawner& spawner,
           const Cancel& cancel) {
     check_tools();
@@ -108,6 +115,10 @@ void fill(const DebianName& name, const Archive& archive, const Path& part, Spaw
     }
     // As in container images: installing a service does not start it.
     write_text(root / "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0755);
+    // pip may install, as it may in the container images that such a base stands in for.
+    if (std::count(name.packages.begin(), name.packages.end(), "python3-pip") != 0)
+        write_text(root / "etc/pip.conf", "[global]\nbreak-system-packages = true\n");
+    write_certificates(root);
     write_text(root / "etc/apt/sources.list", archive.lines);
     write_text(root / "etc/apt/apt.conf.d/90machine", read_acquire_settings(kEtcApt));
     std::error_code code;

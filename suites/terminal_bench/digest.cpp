@@ -51,6 +51,7 @@ class IgnoreFile {
 
 constexpr std::string_view kDefaultRules = ".git/\n__pycache__/\n*.pyc\n.DS_Store\n";
 
+// Links to files count as files; links to folders do not: they lead out, or round in circles.
 template<class Skip>
 void walk(const Path& root, const std::string& relative, const Skip& skip,
           std::vector<std::string>& out) {
@@ -80,15 +81,15 @@ std::vector<std::string> task_files(const Path& folder) {
     IgnoreFile ignore(files.exists(folder / ".gitignore")
                           ? files.read(folder / ".gitignore", 1 << 20)
                           : std::string(kDefaultRules));
-    auto skip = [&](const std::string& path, bool is_folder, bool link) {
-        // A link to a folder would lead out, or round in circles.
-        return ignore.ignores(path, is_folder) || (link && is_folder);
+    auto skip = [&](const std::string& path, bool is_folder, bool) {
+        return ignore.ignores(path, is_folder);
     };
     std::vector<std::string> out;
     for (const char* name : {"task.toml", "instruction.md", "README.md"})
         if (stdfs::is_regular_file(folder / name)) out.emplace_back(name);
     for (const char* name : {"environment", "tests", "solution", "steps"})
-        if (stdfs::is_directory(stdfs::symlink_status(folder / name)))
+        if (stdfs::is_directory(stdfs::symlink_status(folder / name)) &&
+            !ignore.ignores(name, true))
             walk(folder, name, skip, out);
     std::sort(out.begin(), out.end());
     return out;

@@ -63,7 +63,7 @@ class Spawner; // assay/io/spawner.h
 
 struct BaseMakerOptions {
     Path state;                 // the cache's folder
-    Spawner* spawner = nullptr; // for debootstrap; must outlive the maker
+    Spawner* spawner = nullptr; // for debootstrap; nullptr: one of its own
     ImageMap images{};          // "assay/NAME" is the base NAME without a rule
     std::string
         override_base{}; // --base: used for every Image and FROM; recorded as a substitution
