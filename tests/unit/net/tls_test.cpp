@@ -100,6 +100,17 @@ TEST_CASE("close from another thread wakes a blocked reader") {
     reader.join();
 }
 
+TEST_CASE("close does not wait for a writer whose peer does not read") {
+    CertificateAuthority ca;
+    Pair pair = connect_pair("service.test", ca, "DNS:service.test");
+    std::thread writer([&] {
+        REQUIRE_THROWS_AS(pair.client->write(std::string(8'000'000, 'w'), patience()), Error);
+    });
+    std::this_thread::sleep_for(50ms);
+    pair.client->close();
+    writer.join();
+}
+
 TEST_CASE("certificates are verified: chain, name, address and dates") {
     CertificateAuthority ca, other;
     REQUIRE_NOTHROW(connect_pair("a.test", ca, "DNS:a.test"));
