@@ -125,6 +125,7 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
         connections.adaptive = false;
     }
     pool_ = std::make_unique<ConnectionPool>(connections, clock_);
+    make_arms();
 }
 
 void LiveRun::load_tasks() {
@@ -161,12 +162,12 @@ void LiveRun::read_model_environment() {
         if (is_secret_name(name)) redactor_.add(name, value);
 }
 
-std::shared_ptr<Model> LiveRun::model(const std::string& spec, BlobStore& blobs) {
+std::shared_ptr<Model> LiveRun::model(const std::string& spec) {
     auto& made = models_[spec];
     if (made) return made;
     ModelOptions options;
     options.environment = model_environment_;
-    options.blobs = &blobs;
+    options.blobs = &blobs_;
     options.prices = prices_;
     options.context_tokens = plan_settings_.context_tokens;
     options.timeout = from_seconds(arguments_.model_timeout);
@@ -176,7 +177,7 @@ std::shared_ptr<Model> LiveRun::model(const std::string& spec, BlobStore& blobs)
     return made;
 }
 
-void LiveRun::connect(RunStore& store) {
+void LiveRun::make_arms() {
     for (const ArmRecord& record : plan_.arms) {
         Arm arm;
         arm.record = record;
@@ -184,10 +185,14 @@ void LiveRun::connect(RunStore& store) {
         arm.make_agent = [name = record.agent, settings = plan_settings_.agent] {
             return assay::make_agent(name, settings);
         };
-        if (!record.model.empty()) arm.models["agent"] = model(record.model, store.blobs());
-        if (!record.judge.empty()) arm.models["judge"] = model(record.judge, store.blobs());
+        if (!record.model.empty()) arm.models["agent"] = model(record.model);
+        if (!record.judge.empty()) arm.models["judge"] = model(record.judge);
         arms_.push_back(std::move(arm));
     }
+}
+
+void LiveRun::connect(RunStore& store) {
+    blobs_.connect(store.blobs());
     store.environment(environment_json());
     if (!prices_text_.empty()) store.price("*", prices_text_);
 }

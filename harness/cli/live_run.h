@@ -2,9 +2,9 @@
 // settings and what the command line says about this start.
 //
 //   PlanRecord plan = plan_of(arguments);
+//   LiveRun live(plan, arguments, redactor);   // finds what is wrong before the file is made
 //   auto store = RunStore::create(...);
-//   LiveRun live(plan, arguments, redactor);
-//   live.connect(*store);                 // models may need the store's blobs
+//   live.connect(*store);
 //   Run run(live.parts(*store, observer), live.settings());
 #pragma once
 
@@ -26,6 +26,19 @@ class PriceTable;
 // What `assay plan` and `assay run` without --plan fix. Throws Error(Usage), Error(Input).
 PlanRecord plan_of(const RunArguments& arguments);
 
+// The store's blobs for models that are made before the store.
+class LateBlobs final : public BlobStore {
+  public:
+    void connect(BlobStore& blobs) { blobs_ = &blobs; }
+    BlobRef put(std::string_view bytes, std::string_view media_type) override {
+        return blobs_->put(bytes, media_type);
+    }
+    std::string get(const BlobRef& ref) override { return blobs_->get(ref); }
+
+  private:
+    BlobStore* blobs_ = nullptr;
+};
+
 class LiveRun {
   public:
     // Learns the secrets of the models' environment before anything can be stored.
@@ -40,7 +53,8 @@ class LiveRun {
   private:
     void load_tasks();
     void read_model_environment();
-    std::shared_ptr<Model> model(const std::string& spec, BlobStore& blobs);
+    std::shared_ptr<Model> model(const std::string& spec);
+    void make_arms();
 
     const PlanRecord& plan_;
     const RunArguments& arguments_;
@@ -54,6 +68,7 @@ class LiveRun {
     std::string prices_text_;
     std::shared_ptr<const PriceTable> prices_;
     std::unique_ptr<ConnectionPool> pool_;
+    LateBlobs blobs_;
     std::map<std::string, std::shared_ptr<Model>> models_; // by spec
     std::vector<Arm> arms_;
 };

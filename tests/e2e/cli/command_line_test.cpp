@@ -1,0 +1,122 @@
+// Usage, help, the manual page, lists and the config file.
+#include "binary.h"
+
+#include <regex>
+#include <set>
+
+using namespace assay;
+using namespace assay::test;
+
+TEST_CASE("wrong usage is exit code 64 and says what to do") {
+    Binary assay;
+    struct Case {
+        std::vector<std::string> arguments;
+        const char* says;
+    };
+    for (const Case& one : {
+             Case{{}, "subcommand"},
+             Case{{"run"}, "no suite"},
+             Case{{"run", "nonsense", "--agent", "noop"}, "no suite 'nonsense'"},
+             Case{{"run", "example", "--agent", "nobody"}, "no agent 'nobody'"},
+             Case{{"run", "example", "--agent", "tools"}, "needs a model"},
+             Case{{"run", "example", "--agent", "tools", "--model", "x:y", "--out", "r.db"}, "x"},
+             Case{{"run", "example", "--agent", "noop"}, "--out"},
+             Case{{"run", "example", "--agent", "noop", "--nonsense"}, "nonsense"},
+             Case{{"run", "example", "--agent", "noop", "--attempts", "0"}, "attempts"},
+             Case{{"run", "example", "--agent", "noop", "--agent-set", "oops", "--out", "r.db"},
+                  "KEY=VALUE"},
+             Case{{"run", "example", "--agent", "noop", "--task", "none*", "--out", "r.db"},
+                  "no task is left"},
+             Case{{"run", "example", "--agent", "noop", "--sandbox", "cloud", "--out", "r.db"},
+                  "no sandbox 'cloud'"},
+             Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--dry-run"}, "I/N"},
+             Case{{"show", "absent.db"}, "absent.db"},
+             Case{{"list", "nothing"}, "nothing"},
+         }) {
+        CommandResult result = assay(one.arguments);
+        INFO((one.arguments.empty() ? "" : one.arguments.back()) << "\n" << result.err);
+        CHECK(result.exit.code == 64);
+        CHECK(result.err.starts_with("assay: error: "));
+        CHECK_THAT(result.err, Catch::Contains(one.says));
+        CHECK_FALSE(assay.exists("r.db"));
+    }
+}
+
+TEST_CASE("a broken tasks file names file and line") {
+    Binary assay;
+    assay.write("sums.txt", "1+1\nnot a sum\n");
+    CommandResult result =
+        assay({"run", "example", "--tasks", "sums.txt", "--agent", "noop", "--out", "r.db"});
+    CHECK(result.exit.code == 64);
+    CHECK_THAT(result.err, Catch::Contains("sums.txt:2"));
+}
+
+TEST_CASE("every command has help with the exit codes, and all options are in the manual page") {
+    Binary assay;
+    std::string man = assay({"help", "--man"}).out;
+    CHECK(man == RealFileSystem().read(std::string(ASSAY_SOURCE_DIR) + "/docs/assay.1"));
+    std::string plain = std::regex_replace(man, std::regex(R"(\\-)"), "-");
+    std::set<std::string> seen;
+    for (const char* command : {"run", "plan", "resume", "merge", "list", "show", "report",
+                                "export", "shell", "doctor", "bench"}) {
+        CommandResult help = assay({command, "--help"});
+        INFO(command);
+        CHECK(help.exit.code == 0);
+        CHECK_THAT(help.out, Catch::Contains("Exit codes") && Catch::Contains("130"));
+        std::size_t section = plain.find(std::string(".SS assay ") + command);
+        REQUIRE(section != std::string::npos);
+        std::string own = plain.substr(section, plain.find(".SS", section + 4) - section);
+        const std::regex option(R"(--[a-z][a-z-]*)");
+        std::string options = help.out.substr(0, help.out.find("Exit codes"));
+        for (std::sregex_iterator at(options.begin(), options.end(), option), end; at != end;
+             ++at) {
+            std::string name = at->str();
+            if (name == "--help" || name == "--verbose" || name == "--version") continue;
+            INFO(name);
+            CHECK_THAT(own, Catch::Contains(name));
+            seen.insert(name);
+        }
+    }
+    for (const char* name : {"--tasks",     "--task",     "--agent",    "--model",   "--judge",
+                             "--attempts",  "--jobs",     "--seed",     "--sandbox", "--base",
+                             "--image-map", "--verifier", "--max-cost", "--dry-run", "--config",
+                             "--out",       "--plan",     "--shard",    "--format",  "--json"})
+        CHECK(seen.contains(name));
+}
+
+TEST_CASE("the registries are listed") {
+    Binary assay;
+    CHECK_THAT(assay({"list", "suites"}).out, Catch::Contains("example"));
+    CHECK_THAT(assay({"list", "agents"}).out, Catch::Contains("oracle"));
+    CHECK_THAT(assay({"list", "models"}).out, Catch::Contains("script:"));
+    CHECK_THAT(assay({"list", "sandboxes"}).out, Catch::Contains("null"));
+    Json agents = Json::parse(assay({"list", "agents", "--json"}).out);
+    CHECK(agents.at(0).contains("description"));
+    CHECK_THAT(assay({"--version"}).out, Catch::StartsWith("assay "));
+}
+
+TEST_CASE("a dry run shows the plan and writes nothing") {
+    Binary assay;
+    CommandResult result = assay({"run", "example", "--agent", "noop", "--agent", "oracle",
+                                  "--attempts", "2", "--dry-run", "--out", "r.db"});
+    CHECK(result.exit.code == 0);
+    CHECK_THAT(result.out,
+               Catch::Contains("sum-1-1#2  oracle") && Catch::Contains("12 attempts would be run"));
+    CHECK_FALSE(assay.exists("r.db"));
+}
+
+TEST_CASE("a config file holds what the command line can, and the command line wins") {
+    Binary assay;
+    assay.write("run.toml", "suite = \"example\"\nagent = [\"noop\", \"oracle\"]\nattempts = 3\n"
+                            "sandbox = \"null\"\ndry_run = true\ntask = [\"sum-1-*\"]\n");
+    CommandResult all = assay({"run", "--config", "run.toml"});
+    INFO(all.err);
+    CHECK(all.exit.code == 0);
+    CHECK_THAT(all.out, Catch::Contains("6 attempts would be run"));
+    CommandResult some = assay({"run", "--config=run.toml", "--attempts", "1", "--agent", "noop"});
+    CHECK_THAT(some.out, Catch::Contains("1 attempts would be run"));
+    assay.write("bad.toml", "suite = \"example\"\nattempts = = 3\n");
+    CommandResult bad = assay({"run", "--config", "bad.toml"});
+    CHECK(bad.exit.code == 64);
+    CHECK_THAT(bad.err, Catch::Contains("bad.toml:2:12"));
+}

@@ -1,0 +1,192 @@
+// Runs from plan to report on the suite example and the null sandbox.
+#include "binary.h"
+
+#include <set>
+
+using namespace assay;
+using namespace assay::test;
+
+namespace {
+
+std::vector<std::string> run_sums(const std::string& out, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"run",       "example", "--tasks", "sums.txt",
+                                      "--sandbox", "null",    "--out",   out};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+}
+
+std::set<std::string> names(const Json& show) {
+    std::set<std::string> out;
+    for (const Json& attempt : show["attempts"])
+        out.insert(attempt["task"].get<std::string>() + "#" +
+                   std::to_string(attempt["attempt"].get<int>()));
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("a run that ends scored is exit code 0, and show has the promised shape") {
+    Binary assay;
+    assay.write_sums(4);
+    CommandResult run = assay(run_sums("r.db", {"--agent", "oracle", "--attempts", "2"}));
+    INFO(run.err);
+    CHECK(run.exit.code == 0);
+    CHECK_THAT(run.out, Catch::Contains("8 of 8 attempts"));
+    CHECK_THAT(run.err, Catch::Contains("8 attempts to run")); // plain lines, for it is no terminal
+    CHECK(run.err.find('\x1b') == std::string::npos);
+
+    Json show = assay.show("r.db");
+    CHECK(show["run"]["suite"] == "example");
+    CHECK(show["run"]["status"] == "complete");
+    CHECK(show["run"]["environments"].size() == 1);
+    CHECK(show["run"]["environments"][0]["sandbox"]["backend"] == "null");
+    REQUIRE(show["attempts"].size() == 8);
+    for (const Json& attempt : show["attempts"]) {
+        CHECK(attempt["class"] == "scored");
+        CHECK(attempt["score"] == 1.0);
+        CHECK(attempt["error"].is_null());
+        for (const char* key : {"wall", "queue", "model", "sandbox", "agent", "verify"})
+            CHECK(attempt["seconds"][key].is_number());
+        CHECK(attempt["usage"]["turns"] == 0);
+    }
+    CHECK(show["attempts"][4]["attempt"] == 2);
+
+    CHECK_THAT(assay({"show", "r.db"}).out, Catch::Contains("sum-3-1"));
+    CHECK_THAT(assay({"list", "r.db"}).out, Catch::Contains("8 scored"));
+    CHECK_THAT(assay({"show", "r.db", "sum-3-1", "2"}).out,
+               Catch::Contains("== agent ==") && Catch::Contains("wanted 4, got '4'"));
+    CHECK(assay({"show", "r.db", "nothing"}).exit.code == 64);
+    CHECK(assay({"show", "r.db", "sum-3-1", "3"}).exit.code == 64);
+    CHECK(assay(run_sums("r.db", {"--agent", "oracle"})).exit.code == 64); // it is there already
+}
+
+TEST_CASE("errors of ours are exit code 1, never a 0, and a resume runs them again") {
+    Binary assay;
+    assay.write_sums(3);
+    Json script = {{"rules", Json::array({{{"task", "sum-1-1"}, {"fault", "auth"}},
+                                          {{"task", "*"}, {"say", "1"}}})}};
+    assay.write("model.json", script.dump());
+    auto arguments = run_sums("r.db", {"--agent", "tools", "--model", "script:model.json"});
+    CommandResult run = assay(arguments);
+    INFO(run.out << run.err);
+    CHECK(run.exit.code == 1);
+    CHECK_THAT(run.err, Catch::Contains("infrastructure_error"));
+    Json show = assay.show("r.db");
+    int errors = 0;
+    for (const Json& attempt : show["attempts"]) {
+        if (attempt["task"] != "sum-1-1") continue;
+        ++errors;
+        CHECK(attempt["class"] == "infrastructure_error");
+        CHECK(attempt["score"].is_null());
+        CHECK(attempt["error"]["kind"] == "model/auth");
+    }
+    CHECK(errors == 1);
+
+    script["rules"].erase(0);
+    assay.write("model.json", script.dump());
+    CommandResult resumed = assay({"resume", "r.db"});
+    INFO(resumed.out << resumed.err);
+    CHECK(resumed.exit.code == 0);
+    CHECK_THAT(resumed.err, Catch::Contains("1 attempts to run"));
+    for (const Json& attempt : assay.attempts("r.db")) {
+        CHECK(attempt["class"] == "scored");
+        CHECK(attempt["tries"] == (attempt["task"] == "sum-1-1" ? 2 : 1));
+    }
+    CHECK_THAT(assay({"resume", "r.db"}).err, Catch::Contains("0 attempts to run"));
+}
+
+TEST_CASE("the shards of a plan merge to the whole") {
+    Binary assay;
+    assay.write_sums(7);
+    CommandResult planned = assay({"plan", "example", "--tasks", "sums.txt", "--agent", "oracle",
+                                   "--attempts", "3", "--sandbox", "null", "--out", "plan.json"});
+    INFO(planned.err);
+    REQUIRE(planned.exit.code == 0);
+    std::set<std::string> seen;
+    for (const char* part : {"1/3", "2/3", "3/3"}) {
+        std::string file = std::string("part") + part[0] + ".db";
+        CommandResult run = assay({"run", "--plan", "plan.json", "--shard", part, "--out", file});
+        INFO(run.err);
+        REQUIRE(run.exit.code == 0);
+        for (const std::string& name : names(assay.show(file))) CHECK(seen.insert(name).second);
+    }
+    CommandResult merged =
+        assay({"merge", "part1.db", "part2.db", "part3.db", "--out", "whole.db"});
+    INFO(merged.err);
+    REQUIRE(merged.exit.code == 0);
+    REQUIRE(assay({"run", "--plan", "plan.json", "--out", "direct.db"}).exit.code == 0);
+    Json whole = assay.show("whole.db"), direct = assay.show("direct.db");
+    CHECK(names(whole) == names(direct));
+    CHECK(names(whole) == seen);
+    CHECK(whole["attempts"].size() == 21);
+    CHECK(whole["run"]["id"] == direct["run"]["id"]);
+
+    std::string plan = assay.read("plan.json");
+    plan.replace(plan.find("sum-3-1"), 7, "sum-4-1");
+    assay.write("changed.json", plan);
+    CHECK(assay({"run", "--plan", "changed.json", "--out", "x.db"}).exit.code == 64);
+}
+
+TEST_CASE("secrets reach neither the store nor what is shown") {
+    Binary assay;
+    assay.write_sums(1);
+    assay.set("OPENAI_API_KEY=sk-very-secret-0123456789");
+    assay.write_model(0, "my key is sk-very-secret-0123456789, and 1");
+    CommandResult run =
+        assay(run_sums("r.db", {"--agent", "tools", "--model", "script:model.json"}));
+    INFO(run.err);
+    REQUIRE(run.exit.code == 0);
+    CommandResult show = assay({"show", "r.db", "sum-0-1", "--json"});
+    CHECK_THAT(show.out, Catch::Contains("[REDACTED:OPENAI_API_KEY], and 1"));
+    CHECK(show.out.find("very-secret") == std::string::npos);
+    CHECK(assay.read("r.db").find("very-secret") == std::string::npos);
+}
+
+TEST_CASE("--max-cost stops with 130 and a resume goes on where it was") {
+    Binary assay;
+    assay.write_sums(6);
+    Json script = {{"rules", Json::array({{{"say", "1"}, {"usage", {{"cost", 1.0}}}}})}};
+    assay.write("model.json", script.dump());
+    CommandResult run = assay(run_sums("r.db", {"--agent", "tools", "--model", "script:model.json",
+                                                "--jobs", "1", "--max-cost", "2.5"}));
+    INFO(run.out << run.err);
+    CHECK(run.exit.code == 130);
+    CHECK_THAT(run.out, Catch::Contains("--max-cost was reached"));
+    CHECK(assay.show("r.db")["run"]["status"] == "cost limit");
+    CHECK(assay({"resume", "r.db", "--max-cost", "2.5"}).exit.code == 130);
+    CommandResult rest = assay({"resume", "r.db"});
+    CHECK(rest.exit.code == 0);
+    CHECK(assay.show("r.db")["attempts"].size() == 6);
+}
+
+TEST_CASE("a recorded run replays to the same answers") {
+    Binary assay;
+    assay.write_sums(3);
+    assay.write_model(0, "it is 2");
+    REQUIRE(
+        assay(run_sums("r.db", {"--agent", "tools", "--model", "script:model.json"})).exit.code ==
+        0);
+    CommandResult replay =
+        assay(run_sums("again.db", {"--agent", "tools", "--model", "replay:r.db"}));
+    INFO(replay.out << replay.err);
+    REQUIRE(replay.exit.code == 0);
+    Json first = assay.show("r.db"), second = assay.show("again.db");
+    for (std::size_t i = 0; i < first["attempts"].size(); ++i)
+        CHECK(first["attempts"][i]["score"] == second["attempts"][i]["score"]);
+}
+
+TEST_CASE("a run is reported and exported") {
+    Binary assay;
+    assay.write_sums(2);
+    REQUIRE(assay(run_sums("r.db", {"--agent", "oracle"})).exit.code == 0);
+    CHECK(assay({"report", "r.db", "-o", "r.html"}).exit.code == 0);
+    CHECK_THAT(assay.read("r.html"), Catch::Contains("sum-1-1"));
+    for (const char* format : {"harbor", "atif", "csv", "junit"}) {
+        CommandResult result =
+            assay({"export", "r.db", "--format", format, "-o", std::string("out-") + format});
+        INFO(format << result.err);
+        CHECK(result.exit.code == 0);
+        CHECK(assay.exists(std::string("out-") + format));
+    }
+    CHECK_THAT(assay.read("out-csv"), Catch::Contains("sum-1-1"));
+}
