@@ -14,9 +14,20 @@ namespace {
 
 using Json = nlohmann::json; // object keys sorted: the canonical form needs that
 
+// Depth is bounded while parsing: copying and printing nested values recurse.
+constexpr int kDepth = 100;
+
+Json parse(std::string_view text) {
+    auto check_depth = [](int depth, Json::parse_event_t, Json&) {
+        if (depth > kDepth) throw Error(ErrorKind::Input, "plan: JSON nested too deep");
+        return true;
+    };
+    return Json::parse(text, check_depth, false);
+}
+
 // Settings travel as values, so that spaces and key order in their text change no digest.
 Json value_of(const std::string& text, const char* what) {
-    Json out = Json::parse(text, nullptr, false);
+    Json out = parse(text);
     if (out.is_discarded())
         throw Error(ErrorKind::Input, std::string("plan: ") + what + " is not JSON: " + text);
     return out;
@@ -128,7 +139,7 @@ std::string plan_to_json(const PlanRecord& plan) {
 }
 
 PlanRecord plan_from_json(std::string_view text) {
-    Json file = Json::parse(text, nullptr, false);
+    Json file = parse(text);
     if (file.is_discarded() || !file.is_object() || !file.contains("assay_plan"))
         throw Error(ErrorKind::Input, "plan: not a plan of assay")
             .hint("`assay plan ... --out PLAN.json` writes one");

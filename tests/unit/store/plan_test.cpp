@@ -71,6 +71,11 @@ TEST_CASE("plan: what is no plan, or was changed, is refused") {
     CHECK_THROWS_AS(plan_from_json(with("\"seed\": 18364758544493064720", "\"seed\": \"x\"")),
                     Error);
     CHECK_THROWS_AS(plan_from_json(with("\"slots\"", "\"places\"")), Error);
+    CHECK_THROWS_WITH(plan_from_json("{\"assay_plan\":1,\"plan\":" + std::string(200'000, '[')),
+                      Contains("too deep"));
+    PlanRecord deep = sample_plan();
+    deep.settings = std::string(200'000, '[') + std::string(200'000, ']');
+    CHECK_THROWS_WITH(deep.digest(), Contains("too deep"));
     std::string arm = sample_plan().arms[0].id.hex();
     CHECK_THROWS_AS(plan_from_json(with("\"arm\": \"" + arm, "\"arm\": \"00" + arm.substr(2))),
                     Error);
