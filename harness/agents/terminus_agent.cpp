@@ -1,6 +1,6 @@
 // The terminal agent: the model types batches of keystrokes and sees the screen. The protocol is
 // that of Terminus-2 (Harbor, agents/terminus_2, version 2.0.0) with prompts of our own, over a
-// terminal of the sandbox instead of tmux inside it. What differs is named in docs/models.md.
+// terminal of the sandbox instead of tmux inside it. What differs is named in docs/agents.md.
 #include "assay/base/error.h"
 #include "assay/base/log.h"
 #include "assay/base/text.h"
@@ -179,11 +179,14 @@ class TerminusLoop {
         double wait = std::min(command.duration, kLongestWait);
         Nanoseconds left = from_seconds(wait) - (context_.clock().now() - began);
         if (left > Nanoseconds(0) && !context_.cancel().sleep_for(left)) context_.cancel().check();
+        constexpr std::size_t kShownKeys = 200; // the model's call has them in full
+        std::string_view keys = command.keystrokes;
+        keys = keys.substr(0, utf8_floor(keys, std::min(keys.size(), kShownKeys)));
         context_.events().emit(
             EventKind::Terminal,
-            fmt::format(R"({{"bytes":{},"seconds":{:.3f}}})", bytes.size(), wait),
-            {{"keystrokes", context_.blobs().put(command.keystrokes, "text/plain")},
-             {"screen", context_.blobs().put(terminal_->screen(), "text/plain")}});
+            fmt::format(R"({{"keys":{},"bytes":{},"seconds":{:.3f}}})", json_quote(keys),
+                        bytes.size(), wait),
+            {{"screen", context_.blobs().put(terminal_->screen(), "text/plain")}});
     }
 
     std::string look() { return screen_.look(*terminal_); }

@@ -9,7 +9,7 @@ namespace assay {
 ConnectionLimit::ConnectionLimit(const ConnectionSettings& settings, const Clock& clock)
     : settings_(settings)
     , clock_(clock) {
-    change(std::clamp(settings.start, settings.floor, settings.ceiling), "start");
+    change(settings.start, "start");
 }
 
 ConnectionLimit::Slot::Slot(Slot&& other) noexcept
@@ -78,7 +78,8 @@ void ConnectionLimit::release() {
 }
 
 void ConnectionLimit::change(int limit, const char* why) {
-    limit_ = std::clamp(limit, settings_.floor, settings_.ceiling);
+    limit_ = settings_.adaptive ? std::clamp(limit, settings_.floor, settings_.ceiling)
+                                : std::max(limit, 1);
     clean_ = 0;
     saturated_ = !waiters_.empty();
     if (!history_.empty() && history_.back().limit == limit_) return;

@@ -78,6 +78,7 @@ TEST_CASE("terminus: a command fails, a reply is malformed, the model recovers a
     CHECK(b.model().requests[4].messages.size() == 9);
     CHECK(b.model().requests[4].parent == Id::derive("fake/4"));
     CHECK(b.trial.sink.count(EventKind::Terminal) == 2);
+    CHECK(b.trial.sink.has(EventKind::Terminal, R"("keys":"make\n")"));
     CHECK(b.trial.artifacts.count("agent/recording.cast") == 1);
     CHECK(b.trial.submitted.empty());
 }

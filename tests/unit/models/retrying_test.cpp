@@ -159,6 +159,8 @@ TEST_CASE("limit: grows only where it held calls back") {
         for (auto& slot : slots) slot.succeeded();
     }
     CHECK(fixed.limit() == 4);
+    CHECK(ConnectionLimit({500, 1, 100, false, 15s}, clock).limit() == 500); // as it was asked for
+    CHECK(ConnectionLimit({500, 1, 100, true, 15s}, clock).limit() == 100);
 }
 
 TEST_CASE("limit: never more in flight than allowed, first come first served, cancel frees") {
