@@ -126,8 +126,7 @@ void Peer::wait(const std::string& id, const WaitingRef& waiting, const Request&
 }
 
 void Peer::give_up(const std::string& id, const Request& request, const std::string& reason) {
-    transport_.abandon(id);
-    if (request.is_initialize || transport_.is_http()) return; // HTTP: see abandon()
+    if (transport_.abandon(id) || request.is_initialize) return;
     try {
         Cancel brief = stopping_.child(Cause::Deadline, 500ms, "cancelling a request");
         notify("notifications/cancelled", {{"requestId", Json::parse(id)}, {"reason", reason}},

@@ -65,7 +65,7 @@ class StdioTransport final : public Transport {
     bool is_http() const override { return false; }
     void start(Receiver& receiver) override;
     void send(const Outgoing& message, const Cancel& cancel) override;
-    void abandon(const std::string&) override {}
+    bool abandon(const std::string&) override { return false; }
     void set_header(const std::string&, const std::string&) override {}
     void listen() override {}
     void close() override;

@@ -2,6 +2,7 @@
 
 #include "assay/base/log.h"
 #include "assay/base/text.h"
+#include "assay/mcp/http_transport.h"
 #include "rows.h"
 
 #include <fmt/format.h>
@@ -55,12 +56,45 @@ mcp::Renderer renderer_for(const AtlasOptions& options, TrialContext& context,
     };
 }
 
-std::unique_ptr<mcp::Transport> connect(const ServerConfig& server, Sandbox& sandbox,
-                                        const Cancel& cancel) {
+// An HTTP server's output goes to a file inside; it is ready once its port answers.
+std::unique_ptr<mcp::Transport> start_http(const ServerConfig& server, Sandbox& sandbox,
+                                           SpawnOptions options, const Cancel& cancel) {
+    std::string log = "/tmp/mcp-" + server.name + ".log";
+    std::vector<std::string> argv = {"sh", "-c", "exec \"$@\" >\"$0\" 2>&1", log};
+    argv.insert(argv.end(), server.argv.begin(), server.argv.end());
+    std::unique_ptr<Process> process = sandbox.spawn(argv, options, cancel);
+    Cancel ready = cancel.child(Cause::Deadline, kListTimeout, "MCP server " + server.name);
+    for (;;) {
+        try {
+            sandbox.connect(server.port, ready)->close();
+            break;
+        } catch (const SandboxLost&) {
+            throw;
+        } catch (const Error&) {
+            if (!sandbox.exec({"sh", "-c", fmt::format("kill -0 {}", process->id())}, {}, ready)
+                     .ok())
+                throw Error(ErrorKind::Sandbox,
+                            fmt::format("MCP server '{}' ended at its start: {}", server.name,
+                                        sandbox.get_file(log, 64 << 10, cancel).value_or("")));
+        }
+        ready.sleep_for(std::chrono::milliseconds(50));
+        ready.check();
+    }
+    mcp::HttpTarget target;
+    target.url = fmt::format("http://127.0.0.1:{}{}", server.port, server.path);
+    target.connect = [&sandbox, port = server.port](const Cancel& own) {
+        return sandbox.connect(port, own);
+    };
+    return mcp::http_transport(std::move(target));
+}
+
+std::unique_ptr<mcp::Transport> start(const ServerConfig& server, Sandbox& sandbox,
+                                      const Cancel& cancel) {
     SpawnOptions options;
     options.environment = server.environment;
-    options.stdin_mode = StdinMode::Pipe;
     options.cwd = "/data";
+    if (server.carrier == Carrier::Http) return start_http(server, sandbox, options, cancel);
+    options.stdin_mode = StdinMode::Pipe;
     return mcp::stdio_transport(sandbox.spawn(server.argv, options, cancel));
 }
 
@@ -144,7 +178,7 @@ AtlasTools::AtlasTools(const std::vector<const ServerConfig*>& servers,
         client_options.call_timeout = kToolTimeout;
         starting.push_back(
             {config, sandbox,
-             std::make_unique<mcp::Client>(connect(*config, *sandbox, cancel), client_options)});
+             std::make_unique<mcp::Client>(start(*config, *sandbox, cancel), client_options)});
     }
     for (Starting& one : starting) {
         one.client->open(cancel);

@@ -70,7 +70,7 @@ struct ClientOptions {
     int max_rounds = 8; // modern: times one request may ask for input
     // What we declare and can answer. Nothing by default; `roots` on purpose: server-filesystem
     // replaces its configured folders by the client's roots.
-    std::string capabilities = "{}";                // JSON object
+    std::string capabilities = "{}";                     // JSON object
     std::map<std::string, RequestHandler> handlers = {}; // by method
 };
 

@@ -44,8 +44,9 @@ class Transport {
     virtual void start(Receiver& receiver) = 0;
     // Throws Error(Sandbox) if the server is gone, Interrupted.
     virtual void send(const Outgoing& message, const Cancel& cancel) = 0;
-    // The answer is no longer wanted; HTTP ends that stream.
-    virtual void abandon(const std::string& request_id) = 0;
+    // The answer is no longer wanted. True if the server has learnt it by this: modern HTTP ends
+    // the stream, everything else needs notifications/cancelled.
+    virtual bool abandon(const std::string& request_id) = 0;
     // What goes with every later HTTP request; an empty value takes the header away.
     virtual void set_header(const std::string& name, const std::string& value) = 0;
     // Legacy HTTP: the stream for messages that the server sends by itself. Others: nothing.
