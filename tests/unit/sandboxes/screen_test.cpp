@@ -1,0 +1,58 @@
+#include "assay/base/text.h"
+#include "catch.h"
+#include "terminal/recorder.h"
+#include "terminal/screen.h"
+
+namespace assay {
+
+TEST_CASE("text, colours and cursor movement") {
+    Screen screen({20, 3}, 10);
+    screen.feed("\x1b[31mred\x1b[0m\r\n  two\x1b[1;10Hx");
+    CHECK(screen.text() == "red      x\n  two\n");
+}
+
+TEST_CASE("lines that scroll off go to the history, bounded") {
+    Screen screen({20, 3}, 2);
+    for (int i = 0; i < 7; i++) screen.feed(std::to_string(i) + "\r\n");
+    CHECK(screen.text() == "5\n6\n");
+    CHECK(screen.history() == "3\n4\n5\n6\n");
+}
+
+TEST_CASE("wide and combining characters take the columns they should") {
+    Screen screen({10, 2}, 10);
+    screen.feed("\xe6\xbc\xa2\xe5\xad\x97|e\xcc\x81|");
+    CHECK(screen.text() == "\xe6\xbc\xa2\xe5\xad\x97|e\xcc\x81|\n");
+    screen.feed("\x1b[1;5Hz"); // after two wide characters
+    CHECK(screen.text() == "\xe6\xbc\xa2\xe5\xad\x97ze\xcc\x81|\n");
+}
+
+TEST_CASE("the alternate screen leaves the main one as it was") {
+    Screen screen({10, 2}, 10);
+    screen.feed("main\x1b[?1049h\x1b[2J\x1b[Hother");
+    CHECK(screen.text() == "other\n");
+    screen.feed("\x1b[?1049l");
+    CHECK(screen.text() == "main\n");
+}
+
+TEST_CASE("a query is answered") {
+    Screen screen({10, 2}, 10);
+    screen.feed("ab\x1b[6n");
+    CHECK(screen.take_answers() == "\x1b[1;3R");
+    CHECK(screen.take_answers().empty());
+}
+
+TEST_CASE("a recording keeps a character that was cut by a read whole") {
+    Recorder recorder({80, 24});
+    recorder.output("\xe6\xbc");
+    recorder.output("\xa2!\x1b[0m\xff");
+    recorder.input("q\"");
+    std::string text = recorder.text();
+    CHECK(utf8_valid(text));
+    CHECK_THAT(text, Catch::Contains("\xe6\xbc\xa2!\\u001b[0m"));
+    CHECK_THAT(text, Catch::Contains("\"i\",\"q\\\"\""));
+    auto lines = split_lines(text);
+    CHECK(lines.size() == 3);
+    CHECK(lines[0].starts_with("{\"version\":2,\"width\":80,\"height\":24,"));
+}
+
+} // namespace assay
