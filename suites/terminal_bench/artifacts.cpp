@@ -39,11 +39,14 @@ std::string safe_relative(const std::string& path) {
 
 void collect_one(CollectedArtifact& out, const std::vector<std::string>& exclude, Sandbox& from,
                  const Path& host, const Cancel& cancel) {
+    ExecOptions root;
+    root.user = "root";
+    root.cwd = "/";
     ExecResult kind =
         run_shell(from,
                   "if [ -d " + shell_quote(out.source) + " ]; then echo directory; elif [ -e " +
                       shell_quote(out.source) + " ]; then echo file; fi",
-                  {}, cancel);
+                  root, cancel);
     out.type = std::string(trim(kind.out));
     if (out.type.empty()) {
         out.status = "failed";
@@ -72,8 +75,7 @@ void run_collect_hooks(const HarborTask& task, TrialContext& context) {
         ExecOptions options;
         options.user = hook.user;
         options.merge_stderr = true;
-        options.timeout = std::chrono::duration_cast<Nanoseconds>(
-            std::chrono::duration<double>(std::min(hook.timeout, 1e9)));
+        options.timeout = bounded_seconds(hook.timeout);
         ExecResult result = recorded_exec(context.environment().main(),
                                           {"bash", "-c", hook.command}, options, context);
         if (!result.ok())

@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::uint64_t kTextLimit = 4 << 20;
 
-Nanoseconds from_seconds(double seconds) {
-    constexpr double kLongest = 1e9; // thirty years: no overflow
-    return std::chrono::duration_cast<Nanoseconds>(
-        std::chrono::duration<double>(std::min(seconds, kLongest)));
-}
-
 std::string read_text(const Path& path) {
     RealFileSystem files;
     if (!files.exists(path)) throw Error(ErrorKind::Input, path.string() + ": missing");
@@ -51,16 +45,6 @@ void refuse_unsupported(const TaskToml& toml, const Path& folder) {
         refuse("tasks that go on from a trajectory (trajectory.json)");
 }
 
-NetworkPolicy policy(const Network& network) {
-    NetworkPolicy out;
-    std::string mode = network.mode.value_or("public");
-    out.mode = mode == "no-network"  ? NetworkMode::None
-               : mode == "allowlist" ? NetworkMode::AllowList
-                                     : NetworkMode::Public;
-    out.allowed = network.allowed_hosts;
-    return out;
-}
-
 ResourceLimits limits(const EnvironmentTable& table) {
     ResourceLimits out; // storage is declared, not enforced: as Harbor's Docker provider does
     out.cpus = table.cpus;
@@ -81,7 +65,7 @@ SandboxSpec sandbox_spec(const EnvironmentTable& table, const Path& context,
     spec.environment = resolve(table.env, options.host, where);
     spec.workdir = table.workdir;
     spec.limits = limits(table);
-    spec.network = policy(table.network);
+    spec.network = network_policy(table.network);
     return spec;
 }
 
@@ -115,10 +99,10 @@ void check_files(const HarborTask& task) {
 
 void fill_limits(HarborTask& task) {
     using namespace std::chrono_literals;
-    task.limits.environment_start = from_seconds(task.toml.environment.build_timeout);
+    task.limits.environment_start = bounded_seconds(task.toml.environment.build_timeout);
     task.limits.agent_setup = 360s; // Harbor's, the same for all tasks
-    if (task.toml.agent.timeout) task.limits.agent = from_seconds(*task.toml.agent.timeout);
-    task.limits.verify = from_seconds(task.toml.verifier.timeout);
+    if (task.toml.agent.timeout) task.limits.agent = bounded_seconds(*task.toml.agent.timeout);
+    task.limits.verify = bounded_seconds(task.toml.verifier.timeout);
     task.claim.cpus = task.toml.environment.cpus.value_or(1);
     task.claim.memory_bytes = task.toml.environment.memory_mb.value_or(0) << 20;
     task.claim.sandboxes = task.toml.verifier.separate ? 2 : 1;
@@ -186,6 +170,21 @@ class TaskFolders final : public TaskSet {
 };
 
 } // namespace
+
+NetworkPolicy network_policy(const Network& network) {
+    NetworkPolicy out;
+    std::string mode = network.mode.value_or("public");
+    out.mode = mode == "no-network"  ? NetworkMode::None
+               : mode == "allowlist" ? NetworkMode::AllowList
+                                     : NetworkMode::Public;
+    out.allowed = network.allowed_hosts;
+    return out;
+}
+
+Nanoseconds bounded_seconds(double seconds) {
+    constexpr double kLongest = 1e9;
+    return from_seconds(std::min(seconds, kLongest));
+}
 
 std::shared_ptr<const HarborTask> load_task(const Path& folder, const LoadOptions& options) {
     auto task = std::make_shared<HarborTask>();

@@ -21,6 +21,9 @@ struct HarborTask : Task {
     Path solution() const { return folder / "solution"; }
 };
 
+NetworkPolicy network_policy(const Network& network); // absent mode: public
+Nanoseconds bounded_seconds(double seconds);          // cut at thirty years: no overflow
+
 struct LoadOptions {
     HostVariable host; // variables of this process
 };

@@ -21,11 +21,6 @@ std::optional<std::string> host_variable(const std::string& name) {
     return value ? std::optional<std::string>(value) : std::nullopt;
 }
 
-Nanoseconds from_seconds(double seconds) {
-    return std::chrono::duration_cast<Nanoseconds>(
-        std::chrono::duration<double>(std::min(seconds, 1e9)));
-}
-
 void run_as_root(Sandbox& sandbox, const std::string& command, const Cancel& cancel) {
     ExecOptions options;
     options.user = "root";
@@ -43,29 +38,20 @@ void wait_until_healthy(const Healthcheck& check, TrialContext& context) {
     int failures = 0;
     for (;;) {
         ExecOptions options;
-        options.timeout = from_seconds(check.timeout);
+        options.timeout = bounded_seconds(check.timeout);
         options.merge_stderr = true;
         ExecResult result = recorded_exec(context.environment().main(),
                                           {"bash", "-c", check.command}, options, context);
         if (result.ok()) return;
-        bool starting = context.clock().now() - begin < from_seconds(check.start_period);
+        bool starting = context.clock().now() - begin < bounded_seconds(check.start_period);
         if (!starting && ++failures >= check.retries)
             throw Error(ErrorKind::Sandbox,
                         fmt::format("HealthcheckError: {} failures of '{}': {}", failures,
                                     utf8_clean(check.command), utf8_clean(result.out)));
         const Cancel& cancel = context.cancel();
-        if (!cancel.sleep_for(from_seconds(starting ? check.start_interval : check.interval)))
+        if (!cancel.sleep_for(bounded_seconds(starting ? check.start_interval : check.interval)))
             cancel.check();
     }
-}
-
-NetworkPolicy agent_policy(const Network& network) {
-    NetworkPolicy policy;
-    policy.mode = *network.mode == "no-network"  ? NetworkMode::None
-                  : *network.mode == "allowlist" ? NetworkMode::AllowList
-                                                 : NetworkMode::Public;
-    policy.allowed = network.allowed_hosts;
-    return policy;
 }
 
 class TerminalBench final : public Suite {
@@ -98,7 +84,7 @@ class TerminalBench final : public Suite {
         if (harbor.toml.environment.healthcheck)
             wait_until_healthy(*harbor.toml.environment.healthcheck, context);
         if (harbor.toml.agent.network.mode)
-            main.set_network(agent_policy(harbor.toml.agent.network), context.cancel());
+            main.set_network(network_policy(harbor.toml.agent.network), context.cancel());
     }
 
     void solve(const Task& task, TrialContext& context) override {

@@ -91,6 +91,17 @@ void keep_logs(Sandbox& sandbox, TrialContext& context) {
     }
 }
 
+// The agent may have removed or spoilt the folder: that is no reason to give it no score.
+void keep_agent_logs(Sandbox& sandbox, TrialContext& context) {
+    try {
+        keep_folder(sandbox, "/logs/agent", "agent", context, context.cancel());
+    } catch (const SandboxLost&) {
+        throw;
+    } catch (const Error& e) {
+        note(context, "agent logs: " + e.message());
+    }
+}
+
 ScoreResult to_score(const Rewards& rewards, bool reward_before) {
     ScoreResult result;
     std::string primary = primary_key(rewards);
@@ -131,13 +142,8 @@ Rewards run_in(Sandbox& sandbox, const HarborTask& task, VerifierMode mode, cons
 ScoreResult verify_shared(const HarborTask& task, VerifierMode mode, TrialContext& context) {
     Sandbox& main = context.environment().main();
     if (task.toml.verifier.network.mode || task.toml.agent.network.mode) {
-        NetworkPolicy policy = task.network;
         const Network& own = task.toml.verifier.network;
-        if (own.mode)
-            policy = {*own.mode == "no-network"  ? NetworkMode::None
-                      : *own.mode == "allowlist" ? NetworkMode::AllowList
-                                                 : NetworkMode::Public,
-                      own.allowed_hosts};
+        NetworkPolicy policy = own.mode ? network_policy(own) : task.network;
         main.set_network(policy, context.cancel());
     }
     bool early = clear_verifier_folders(main, true, context.cancel());
@@ -189,7 +195,7 @@ ScoreResult verify(const HarborTask& task, VerifierMode mode, TrialContext& cont
     run_collect_hooks(task, context);
     auto artifacts = collect_artifacts(task, main, host.path(), context);
     keep_artifacts(artifacts, context);
-    keep_folder(main, "/logs/agent", "agent", context, context.cancel());
+    keep_agent_logs(main, context);
     ScoreResult result = task.toml.verifier.separate
                              ? verify_separate(task, mode, artifacts, context)
                              : verify_shared(task, mode, context);
