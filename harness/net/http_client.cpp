@@ -81,7 +81,7 @@ struct HttpClient::State {
     std::shared_ptr<const TlsContext> tls;               // made at first use: it reads the CAs
 
     std::shared_ptr<const TlsContext> tls_context();
-    std::optional<Connection> take(const std::string& key);
+    Connection take(const std::string& key); // without http: there is none
     void give(const std::string& key, Connection connection);
     std::unique_ptr<Stream> wrap(std::unique_ptr<Stream> stream, const std::string& host,
                                  const Cancel& cancel);
@@ -99,7 +99,7 @@ std::shared_ptr<const TlsContext> HttpClient::State::tls_context() {
     return tls;
 }
 
-std::optional<Connection> HttpClient::State::take(const std::string& key) {
+Connection HttpClient::State::take(const std::string& key) {
     for (;;) {
         Connection found; // a stale one is closed outside the lock
         {
@@ -107,7 +107,7 @@ std::optional<Connection> HttpClient::State::take(const std::string& key) {
             auto& list = idle[key];
             if (list.empty()) {
                 idle.erase(key);
-                return std::nullopt;
+                return {};
             }
             found = std::move(list.back());
             list.pop_back();
@@ -171,10 +171,9 @@ HttpResponse HttpClient::State::exchange(const Url& url, const HttpRequest& requ
     std::string key =
         fmt::format("{}|{}|{}|{}", url.scheme, url.host, url.port, proxy ? proxy->authority() : "");
     for (;;) {
-        std::optional<Connection> kept = take(key);
-        bool reused = kept.has_value();
-        Connection connection =
-            reused ? std::move(*kept) : open_limited(url, proxy, options, cancel);
+        Connection connection = take(key);
+        bool reused = connection.http != nullptr;
+        if (!reused) connection = open_limited(url, proxy, options, cancel);
         try {
             HttpResponse response = connection.http->send(request, options, cancel);
             if (connection.http->reusable()) give(key, std::move(connection));

@@ -42,7 +42,7 @@ std::string serialize_head(const HttpRequest& request) {
     for (const auto& [name, value] : request.headers) {
         if (equals_nocase(name, "Content-Length") || equals_nocase(name, "Transfer-Encoding"))
             continue; // ours to say
-        out += name + ": " + value + "\r\n";
+        out += fmt::format("{}: {}\r\n", name, value);
     }
     bool wants_length = request.method != "GET" && request.method != "HEAD" &&
                         request.method != "CONNECT" && request.method != "DELETE";

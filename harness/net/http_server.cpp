@@ -28,7 +28,7 @@ std::string serialize_head(const HttpResponse& response, std::string_view framin
             continue; // ours to say
         if ((name + value).find_first_of("\r\n") != std::string::npos)
             throw Error(ErrorKind::Internal, "HTTP response: line break in header " + name);
-        out += name + ": " + value + "\r\n";
+        out += fmt::format("{}: {}\r\n", name, value);
     }
     out += framing;
     out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
@@ -272,7 +272,7 @@ void HttpServer::State::join_finished() {
 }
 
 void HttpServer::State::accept_loop() {
-    auto watch = accepting.on_cancel([this] {
+    [[maybe_unused]] auto watch = accepting.on_cancel([this] {
         std::lock_guard lock(mutex);
         changed.notify_all();
     });
