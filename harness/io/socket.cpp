@@ -124,7 +124,8 @@ void look_up(const std::shared_ptr<Lookup>& lookup, const std::string& host, std
 UniqueFd listen_unix(const Path& path, unsigned mode) {
     UniqueFd fd = make_socket(AF_UNIX);
     UnixAddress address(path);
-    ::unlink(path.c_str());
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path.c_str());
     // The mode of the new file comes from the socket's own inode, so there is no open moment.
     ::fchmod(fd.get(), mode);
     if (::bind(fd.get(), address.get(), sizeof address.address) != 0)

@@ -1,3 +1,4 @@
+#include "assay/base/error.h"
 #include "assay/base/text.h"
 #include "assay/net/http_client.h"
 
@@ -79,7 +80,12 @@ std::optional<Url> ProxySettings::proxy_for(const Url& url) const {
     if (proxy.empty() || is_loopback(url.host)) return std::nullopt;
     for (std::string_view entry : split(no_proxy, ','))
         if (excludes(entry, url)) return std::nullopt;
-    return parse_url(proxy.find("://") == std::string::npos ? "http://" + proxy : proxy);
+    try {
+        return parse_url(proxy.find("://") == std::string::npos ? "http://" + proxy : proxy);
+    } catch (Error& e) {
+        e.frame("reading the proxy setting for " + url.scheme);
+        throw;
+    }
 }
 
 } // namespace assay

@@ -62,6 +62,20 @@ struct TlsStream::State {
         if (lock) flush_locked(cancel);
     }
 
+    // An orderly end is worth a moment, not a hang: the peer may not read.
+    void send_close_notify() { // write_mutex is held
+        constexpr auto kPatience = std::chrono::milliseconds(500);
+        {
+            std::lock_guard lock(ssl_mutex);
+            ERR_clear_error();
+            SSL_shutdown(ssl.get());
+        }
+        try {
+            flush_locked(Cancel().child(Cause::Deadline, kPatience, "close_notify"));
+        } catch (const std::exception&) {
+        } // the peer is gone: nothing is lost
+    }
+
     // False: end of the transport.
     bool pull(const Cancel& cancel) {
         std::array<char, kRecord> buffer;
@@ -194,25 +208,14 @@ void TlsStream::write(std::string_view data, const Cancel& cancel) {
 
 void TlsStream::shutdown_write() {
     std::lock_guard write_lock(state_->write_mutex);
-    {
-        std::lock_guard lock(state_->ssl_mutex);
-        ERR_clear_error();
-        SSL_shutdown(state_->ssl.get());
-    }
-    // An orderly end is worth a moment, not a hang: the peer may not read.
-    constexpr auto kPatience = std::chrono::milliseconds(500);
-    try {
-        state_->flush_locked(Cancel().child(Cause::Deadline, kPatience, "close_notify"));
-    } catch (const std::exception&) {
-    } // the peer is gone: nothing is lost
+    state_->send_close_notify();
 }
 
 void TlsStream::close() {
     if (state_->closed.exchange(true)) return;
-    std::unique_lock write_lock(state_->write_mutex, std::try_to_lock);
-    if (write_lock) { // else a writer is at work, and the end cannot be orderly
-        write_lock.unlock();
-        shutdown_write();
+    {
+        std::unique_lock write_lock(state_->write_mutex, std::try_to_lock);
+        if (write_lock) state_->send_close_notify(); // else a writer is at work: no orderly end
     }
     state_->transport->close();
 }

@@ -69,6 +69,16 @@ TEST_CASE("unix sockets with paths of any length, private from the start") {
     }
 }
 
+TEST_CASE("a leftover socket is replaced, any other file is not") {
+    TempFolder folder;
+    Path path = folder.path() / "s";
+    listen_unix(path);
+    REQUIRE_NOTHROW(listen_unix(path));
+    RealFileSystem().write(folder.path() / "notes", "precious", 0644);
+    REQUIRE_THROWS_AS(listen_unix(folder.path() / "notes"), Error);
+    REQUIRE(RealFileSystem().read(folder.path() / "notes", 100) == "precious");
+}
+
 TEST_CASE("messages carry data and descriptors") {
     SocketPair pair = make_socket_pair();
     Cancel cancel = Cancel().child(Cause::Deadline, 20s, "test");

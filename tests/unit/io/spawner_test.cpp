@@ -188,6 +188,27 @@ TEST_CASE("the group kill reaches grandchildren, and the destructor does it too"
     REQUIRE_FALSE(have_children());
 }
 
+TEST_CASE("a child with a parent-death signal outlives the thread that asked for it") {
+    auto start = [](Spawner& spawner) {
+        ChildSpec spec;
+        spec.argv = {"setpriv", "--pdeathsig", "KILL", "sleep", "600"};
+        ChildProcess child = spawner.spawn(std::move(spec));
+        std::string name, file = "/proc/" + std::to_string(child.pid()) + "/comm";
+        while (name != "sleep") std::getline(std::ifstream(file), name); // the signal is set
+        return child;
+    };
+    Spawner spawner;
+    ChildProcess kept, lost;
+    std::thread([&] { kept = start(spawner); }).join();
+    // The signal is real: it comes when the spawning thread ends, that is with its Spawner.
+    auto short_lived = std::make_unique<Spawner>();
+    lost = start(*short_lived);
+    short_lived.reset();
+    Cancel cancel = Cancel().child(Cause::Deadline, 60s, "test");
+    REQUIRE(lost.wait(cancel).signal == SIGKILL);
+    REQUIRE_FALSE(kept.ended());
+}
+
 TEST_CASE("run_command gives input, keeps head and tail, and tells failures apart") {
     Spawner spawner;
     Cancel cancel;

@@ -1,5 +1,5 @@
 #include "assay/base/error.h"
-#include "assay/base/text.h"
+#include "assay/base/fs.h"
 #include "assay/net/http_server.h"
 #include "assay/net/tls.h"
 #include "catch.h"
@@ -7,6 +7,7 @@
 #include "peer.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 using namespace assay;
@@ -99,6 +100,17 @@ TEST_CASE("close from another thread wakes a blocked reader") {
     reader.join();
 }
 
+TEST_CASE("close does not wait for a writer whose peer does not read") {
+    CertificateAuthority ca;
+    Pair pair = connect_pair("service.test", ca, "DNS:service.test");
+    std::thread writer([&] {
+        REQUIRE_THROWS_AS(pair.client->write(std::string(8'000'000, 'w'), patience()), Error);
+    });
+    std::this_thread::sleep_for(50ms);
+    pair.client->close();
+    writer.join();
+}
+
 TEST_CASE("certificates are verified: chain, name, address and dates") {
     CertificateAuthority ca, other;
     REQUIRE_NOTHROW(connect_pair("a.test", ca, "DNS:a.test"));
@@ -155,6 +167,40 @@ TEST_CASE("https end to end, with kept connections and without trust") {
     }
     server.stop(); // closes the kept connection; the client must notice
     REQUIRE_THROWS_AS(client.send(url, {}, {}, patience()), HttpError);
+}
+
+TEST_CASE("the system's certificates are trusted, from where the environment says") {
+    CertificateAuthority ca;
+    TempFolder folder;
+    RealFileSystem().write(folder.path() / "ca.pem", ca.pem(), 0644);
+    auto trusts = [&] {
+        auto [a, b] = make_stream_pair();
+        Identity identity = ca.issue("DNS:a.test");
+        auto context = TlsContext::server(identity.certificate_pem, identity.key_pem);
+        std::thread server([&, stream = std::move(b)]() mutable {
+            try {
+                TlsStream::accept(std::move(stream), context, patience());
+            } catch (const Error&) {
+                // The client refused.
+            }
+        });
+        bool good = true;
+        try {
+            TlsStream::connect(std::move(a), TlsContext::client(), "a.test", patience());
+        } catch (const TlsError&) {
+            good = false;
+        }
+        server.join();
+        return good;
+    };
+    REQUIRE_FALSE(trusts());
+    const char* before = std::getenv("SSL_CERT_FILE");
+    ::setenv("SSL_CERT_FILE", (folder.path() / "ca.pem").c_str(), 1);
+    REQUIRE(trusts());
+    if (before != nullptr)
+        ::setenv("SSL_CERT_FILE", before, 1);
+    else
+        ::unsetenv("SSL_CERT_FILE");
 }
 
 TEST_CASE("https to a server that speaks something else is a tls failure") {
