@@ -8,8 +8,10 @@ namespace assay {
 std::string_view new_output(std::string_view before, std::string_view now) {
     before = trim(before);
     if (before.empty()) return {};
-    std::size_t at = now.find(before);
-    if (at == std::string_view::npos) return {};
+    // Only at the beginning: after `clear` a short text such as a lone prompt is found again at the
+    // end of the new output, which would then be kept from the model.
+    std::size_t at = now.find_first_not_of(" \t\r\n");
+    if (at == std::string_view::npos || now.substr(at, before.size()) != before) return {};
     std::size_t line = before.rfind('\n');
     return now.substr(at + (line == std::string_view::npos ? 0 : line + 1));
 }

@@ -20,7 +20,7 @@ class TerminusScreen {
     std::string previous_;
 };
 
-// The part of `now` from the last line of `before` on; empty if `before` is not found in it.
+// The part of `now` from the last line of `before` on; empty if `now` does not begin with `before`.
 std::string_view new_output(std::string_view before, std::string_view now);
 
 } // namespace assay

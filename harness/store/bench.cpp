@@ -97,6 +97,19 @@ double raw_inserts(const Path& file, const std::vector<Item>& items) {
     });
 }
 
+// The same bytes one after the other, and one sync.
+double plain_file(const Path& file, const std::vector<Item>& items) {
+    UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd) throw io_error("create " + file.string(), errno);
+    return timed([&] {
+        for (const Item& item : items)
+            for (const std::string* part : {&item.json, &item.blob})
+                if (::write(fd.get(), part->data(), part->size()) < 0)
+                    throw io_error("write " + file.string(), errno);
+        if (::fsync(fd.get()) != 0) throw io_error("sync " + file.string(), errno);
+    });
+}
+
 // Rows of a few hundred items, again and again under new names, so that memory stays small while
 // every blob is distinct.
 constexpr int kDistinct = 2000;
@@ -138,6 +151,9 @@ void bench_events(const Path& folder, int count, std::vector<StoreBenchRow>& out
     double raw = raw_inserts(folder / "raw.db", items) * rounds;
     out.push_back(row("events of 1 KiB and a distinct blob of 5 KiB", written / total, "1/s",
                       "the same bytes into one table, no hash, not packed", written / raw));
+    double plain = plain_file(folder / "plain.bin", items) * rounds;
+    out.push_back(row("the same events", written / total, "1/s",
+                      "the same bytes to a plain file, one fsync", written / plain));
     auto tenth = static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, per_round.size() / 10));
     auto sum = [](auto from, auto to) { return std::accumulate(from, to, 0.0); };
     double chunk = static_cast<double>(items.size()) * static_cast<double>(tenth);

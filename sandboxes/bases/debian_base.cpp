@@ -117,7 +117,8 @@ void fill(const DebianName& name, const Archive& archive, const Path& part, Spaw
     write_text(root / "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0755);
     // pip may install, as it may in the container images that such a base stands in for.
     if (std::count(name.packages.begin(), name.packages.end(), "python3-pip") != 0)
-        write_text(root / "etc/pip.conf", "[global]\nbreak-system-packages = true\n");
+        write_text(root / "etc/pip.conf", "[global]\nbreak-system-packages = true\n"
+                                          "[install]\nignore-installed = true\n");
     write_certificates(root);
     write_text(root / "etc/apt/sources.list", archive.lines);
     write_text(root / "etc/apt/apt.conf.d/90machine", read_acquire_settings(kEtcApt));

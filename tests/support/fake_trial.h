@@ -163,7 +163,10 @@ class FakeTrial : public TrialContext {
     explicit FakeTrial(std::string task = "task")
         : task_(std::move(task)) {}
 
-    Environment& environment() override { return fake_environment; }
+    Environment& environment() override {
+        if (real_environment) return *real_environment;
+        return fake_environment;
+    }
     std::unique_ptr<Environment> new_environment(const EnvironmentSpec& spec) override {
         return std::make_unique<FakeEnvironment>(spec);
     }
@@ -215,6 +218,7 @@ class FakeTrial : public TrialContext {
     }
     FakeSandbox& sandbox() { return fake_environment.fake_main(); }
 
+    std::unique_ptr<Environment> real_environment; // instead of the fake one, if set
     FakeEnvironment fake_environment;
     std::map<std::string, std::unique_ptr<Model>> models;
     OwnedToolSet suite_tools;

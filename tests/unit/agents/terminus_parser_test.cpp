@@ -124,6 +124,7 @@ TEST_CASE("terminus: what is new is told from the last line of what was there") 
     CHECK(new_output("$ ", "$ ls\na b\n$ ") == "$ ls\na b\n$ ");
     CHECK(new_output("one\n$ ", "one\n$ ls\na\n$ ") == "$ ls\na\n$ ");
     CHECK(new_output("one\n$ ", "two\n$ ").empty());
+    CHECK(new_output("$ ", "a\nb\n$ ").empty()); // cleared meanwhile
     CHECK(new_output("  one\n$ \n\n", "  one\n$ x") == "$ x");
 }
 

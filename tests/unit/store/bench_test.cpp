@@ -9,7 +9,7 @@ using namespace assay;
 TEST_CASE("store bench: gives its numbers beside yardsticks and cleans up") {
     TempFolder folder;
     auto rows = bench_store(folder.path(), {.events = 50, .turns = 100, .finishes = 3});
-    REQUIRE(rows.size() == 5);
+    REQUIRE(rows.size() == 6);
     for (const StoreBenchRow& row : rows) {
         CHECK(row.value > 0);
         CHECK(row.ratio == Approx(row.value / row.yardstick_value));

@@ -153,7 +153,7 @@ TEST_CASE("store file: the file of format 1 is read and resumed") {
     CHECK(schema_of(file) == schema_of(run_file(folder.path() / "new.db", 0)));
 }
 
-TEST_CASE("store file: makes tests/data/store/run-v1.sqlite", "[.make-v1]") {
+TEST_CASE("makes tests/data/store/run-v1.sqlite", "[.make-v1]") {
     Path file = ASSAY_TEST_DATA "/store/run-v1.sqlite";
     std::filesystem::create_directories(file.parent_path());
     std::filesystem::remove(file);
