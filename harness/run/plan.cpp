@@ -12,8 +12,14 @@ namespace assay {
 
 namespace {
 
+// A model that is a file goes by its name: "script:/a/b/c.json" is "script:c.json".
 std::string arm_label(const ArmRecord& arm) {
-    return arm.model.empty() ? arm.agent : arm.agent + "@" + arm.model;
+    if (arm.model.empty()) return arm.agent;
+    std::string model = arm.model;
+    std::size_t path = model.find(':') + 1;
+    if (path != 0 && path < model.size() && (model[path] == '/' || model[path] == '.'))
+        model.erase(path, model.rfind('/') + 1 - path);
+    return arm.agent + "@" + model;
 }
 
 void name_arms(const Id& run, std::vector<ArmRecord>& arms) {
