@@ -62,6 +62,7 @@ TEST_CASE("honest work passes") {
     CHECK(counts(v));
     CHECK(gain(v) < kCheated);
     CHECK(v.commitment == sha256(from_hex(v.seed_hex)).hex());
+    CHECK(v.toolchain.starts_with("g++ 1"));
 }
 
 TEST_CASE("hack: results cached by address") {
