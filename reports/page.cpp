@@ -83,6 +83,12 @@ std::string official_cell(const ArmSummary& arm) {
                        arm.deviations.size(), arm.deviations.size() == 1 ? "" : "s", list);
 }
 
+// The model's part of the label "agent@model": short where the model is a file.
+std::string model_name(const ArmRecord& arm) {
+    return arm.label.starts_with(arm.agent + "@") ? arm.label.substr(arm.agent.size() + 1)
+                                                  : arm.model;
+}
+
 std::string leaderboard_row(const RunData& run, const ArmSummary& arm) {
     const ArmRecord& record = run.plan.arms[arm.arm];
     std::string others;
@@ -97,10 +103,11 @@ std::string leaderboard_row(const RunData& run, const ArmSummary& arm) {
         "<td class=\"n\">{} &times; {}</td>{}<td class=\"n\">{}</td><td class=\"small\">{}</td>"
         "<td class=\"n\">{} / {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>\n",
         html_escape(run.plan.suite), html_escape(record.agent),
-        html_escape(record.model.empty() ? "no model" : record.model), dash_or(arm.score, 100, 1),
-        dash_or(arm.se_conditional, 100, 1), dash_or(arm.se_generalising, 100, 1),
-        interval_svg(arm), dash_or(arm.score_errors_0, 100, 1), arm.tasks, arm.k, class_cells(arm),
-        arm.pending, others.empty() ? "&ndash;" : others,
+        html_escape(record.model.empty() ? "no model" : model_name(record)),
+        dash_or(arm.score, 100, 1), dash_or(arm.se_conditional, 100, 1),
+        dash_or(arm.se_generalising, 100, 1), interval_svg(arm),
+        dash_or(arm.score_errors_0, 100, 1), arm.tasks, arm.k, class_cells(arm), arm.pending,
+        others.empty() ? "&ndash;" : others,
         count_text(static_cast<double>(arm.usage.prompt_tokens)),
         count_text(static_cast<double>(arm.usage.completion_tokens)),
         arm.usage.cost ? fmt::format("${:.2f}", *arm.usage.cost) : "&ndash;",
@@ -150,51 +157,71 @@ std::string cell(const AttemptData& attempt, std::size_t id) {
         c == 0 || !attempt.counts ? "" : fmt::format(" {}", kGlyphs[c]));
 }
 
-std::string heat_map(const std::vector<RunData>& runs) {
-    std::string out = "<section id=\"tasks\"><h2>Tasks</h2>\n";
-    std::size_t first = 0;
-    for (const RunData& run : runs) {
-        std::map<std::string, std::map<std::pair<std::size_t, int>, std::size_t>> rows;
-        std::map<std::string, std::string> families;
-        int most = 1;
+// One suite's map: a row a task, the arms of all runs side by side.
+class HeatMap {
+  public:
+    void add(const RunData& run, std::size_t first_id) {
+        const std::size_t base = labels_.size();
+        for (const ArmRecord& arm : run.plan.arms) labels_.push_back(arm.label);
+        widths_.resize(labels_.size(), 1);
         for (std::size_t i = 0; i < run.plan.slots.size(); ++i) {
             const SlotRecord& slot = run.plan.slots[i];
-            std::size_t arm = 0;
-            while (run.plan.arms[arm].id != slot.arm) ++arm;
-            rows[slot.task][{arm, slot.attempt}] = i;
-            families[slot.task] = slot.family;
-            most = std::max(most, slot.attempt);
+            std::size_t arm = base;
+            while (run.plan.arms[arm - base].id != slot.arm) ++arm;
+            rows_[slot.task][{arm, slot.attempt}] = cell(run.attempts[i], first_id + i);
+            widths_[arm] = std::max(widths_[arm], slot.attempt);
         }
-        out += fmt::format(
-            "<h3>{} <small>{}</small></h3><div class=\"scroll\" tabindex=\"0\" "
-            "role=\"region\" aria-label=\"Tasks of {}\"><table class=\"heat\"><thead>"
-            "<tr><th>Task</th>",
-            html_escape(run.plan.suite), html_escape(run.file), html_escape(run.plan.suite));
-        for (const ArmRecord& arm : run.plan.arms)
-            out += fmt::format("<th colspan=\"{}\">{}</th>", most, html_escape(arm.label));
+        refused_.insert(refused_.end(), run.plan.refused.begin(), run.plan.refused.end());
+    }
+
+    std::string html(const std::string& suite) const {
+        std::string name = html_escape(suite);
+        std::string out = fmt::format(
+            "<h3>{0}</h3><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Tasks "
+            "of {0}\"><table class=\"heat\"><thead><tr><th>Task</th>",
+            name);
+        for (std::size_t arm = 0; arm < labels_.size(); ++arm)
+            out +=
+                fmt::format("<th colspan=\"{}\">{}</th>", widths_[arm], html_escape(labels_[arm]));
         out += "</tr></thead><tbody>\n";
-        for (const auto& [task, cells] : rows) {
+        for (const auto& [task, cells] : rows_) {
             out += "<tr><th scope=\"row\">" + html_escape(task) + "</th>";
-            for (std::size_t arm = 0; arm < run.plan.arms.size(); ++arm)
-                for (int k = 1; k <= most; ++k) {
+            for (std::size_t arm = 0; arm < labels_.size(); ++arm)
+                for (int k = 1; k <= widths_[arm]; ++k) {
                     auto found = cells.find({arm, k});
-                    out += found == cells.end()
-                               ? "<td></td>"
-                               : cell(run.attempts[found->second], first + found->second);
+                    out += found == cells.end() ? "<td></td>" : found->second;
                 }
             out += "</tr>\n";
         }
-        out += "</tbody></table></div>\n";
-        if (!run.plan.refused.empty()) {
-            out +=
-                fmt::format("<details><summary>{} tasks of the source were not run</summary><ul>",
-                            run.plan.refused.size());
-            for (const auto& [task, why] : run.plan.refused)
-                out += "<li><b>" + html_escape(task) + "</b>: " + html_escape(why) + "</li>";
-            out += "</ul></details>\n";
-        }
+        return out + "</tbody></table></div>\n" + refused();
+    }
+
+  private:
+    std::string refused() const {
+        if (refused_.empty()) return "";
+        std::string out =
+            fmt::format("<details><summary>Tasks of the source that were not run: {}</summary><ul>",
+                        refused_.size());
+        for (const auto& [task, why] : refused_)
+            out += "<li><b>" + html_escape(task) + "</b>: " + html_escape(why) + "</li>";
+        return out + "</ul></details>\n";
+    }
+
+    std::vector<std::string> labels_; // of the arms, run after run
+    std::vector<int> widths_;         // attempts of each
+    std::map<std::string, std::map<std::pair<std::size_t, int>, std::string>> rows_;
+    std::vector<std::pair<std::string, std::string>> refused_;
+};
+
+std::string heat_map(const std::vector<RunData>& runs) {
+    std::map<std::string, HeatMap> suites;
+    std::size_t first = 0;
+    for (const RunData& run : runs) {
+        suites[run.plan.suite].add(run, first);
         first += run.plan.slots.size();
     }
+    std::string out = "<section id=\"tasks\"><h2>Tasks</h2>\n";
+    for (const auto& [suite, map] : suites) out += map.html(suite);
     return out + "</section>\n";
 }
 
