@@ -30,6 +30,8 @@ void copy_one(const Path& from, const Path& to) {
         if (errno == ENOENT || errno == ENOTDIR) return;
         throw io_error("read " + from.string(), errno);
     }
+    // An ordinary user's copy lacks what only root may read.
+    if (!S_ISLNK(st.st_mode) && ::access(from.c_str(), R_OK) != 0 && errno == EACCES) return;
     std::error_code code;
     if (S_ISLNK(st.st_mode)) {
         stdfs::remove_all(to, code);

@@ -2,6 +2,7 @@
 #include "assay/base/text.h"
 #include "assay/sandboxes/local.h"
 #include "local/environment.h"
+#include "local/pasta.h"
 
 #include <algorithm>
 #include <set>
@@ -94,12 +95,10 @@ class Backend final : public LocalBackend {
             throw Error(ErrorKind::Input, "not a host name for a sandbox: '" + spec.name + "'");
         if (std::find(can.network.begin(), can.network.end(), spec.network.mode) ==
             can.network.end())
-            throw Error(ErrorKind::Unsupported,
-                        spec.network.mode == NetworkMode::Public
-                            ? "a public network needs pasta, which is not installed"
-                            : "the local sandbox has no allow-list network")
-                .hint(spec.network.mode == NetworkMode::Public ? "install the package passt"
-                                                               : "use none or public");
+            throw Error(ErrorKind::Unsupported, spec.network.mode == NetworkMode::Public
+                                                    ? local::why_no_public_network()
+                                                    : "the local sandbox has no allow-list network")
+                .hint("the task can run with network none, or on another machine");
         if (!can.multi_user && !spec.user.empty() && spec.user != "root" && spec.user != "0")
             throw Error(ErrorKind::Unsupported,
                         "user " + spec.user + ": only one user can be had here")

@@ -23,6 +23,14 @@ std::string pasta_resolv_conf() {
     return std::string("nameserver ") + kResolver + "\n";
 }
 
+std::string why_no_public_network() {
+    if (find_program("pasta").empty())
+        return "a public network needs pasta, which is not installed (package passt)";
+    if (::access("/dev/net/tun", R_OK | W_OK) != 0)
+        return "a public network needs access to /dev/net/tun";
+    return {};
+}
+
 Pasta::Pasta(Janitor& janitor, int init_pid, const Path& folder, const Cancel& cancel) {
     Path pid_file = folder / "pasta.pid", log = folder / "pasta.log";
     ::unlink(pid_file.c_str());

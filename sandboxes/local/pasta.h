@@ -11,6 +11,7 @@
 namespace assay::local {
 
 std::string pasta_resolv_conf();
+std::string why_no_public_network(); // empty: it can be had here
 
 class Pasta {
   public:

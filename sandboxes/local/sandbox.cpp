@@ -181,11 +181,11 @@ ResourceUsage LocalSandbox::usage() {
 
 void LocalSandbox::set_network(const NetworkPolicy& policy, const Cancel& cancel) {
     if (policy.mode == NetworkMode::AllowList)
-        throw Error(ErrorKind::Unsupported, "the local sandbox has no allow-list network yet")
+        throw Error(ErrorKind::Unsupported, "the local sandbox has no allow-list network")
             .hint("use the network modes none or public");
-    if (policy.mode == NetworkMode::Public && find_program("pasta").empty())
-        throw Error(ErrorKind::Unsupported, "a public network needs pasta, which is not installed")
-            .hint("install the package passt");
+    std::string no_public = why_no_public_network();
+    if (policy.mode == NetworkMode::Public && !no_public.empty())
+        throw Error(ErrorKind::Unsupported, no_public);
     std::lock_guard guard(checkpoint_mutex_);
     if (policy.mode == network_.mode && (policy.mode == NetworkMode::None || pasta_)) return;
     if (policy.mode == NetworkMode::Public)

@@ -1,3 +1,4 @@
+#include "local/pasta.h"
 #include "local/sandbox.h"
 #include "local/seccomp.h"
 #include "wire/tree.h"
@@ -22,12 +23,14 @@ SandboxCapabilities Shared::capabilities() const {
     out.terminal = true;
     out.private_network = true;
     out.network = {NetworkMode::None};
-    if (!find_program("pasta").empty()) out.network.push_back(NetworkMode::Public);
+    std::string no_public = why_no_public_network();
+    if (no_public.empty()) out.network.push_back(NetworkMode::Public);
     out.limit_cpus = cgroups.cpu;
     out.limit_memory = cgroups.memory;
     out.limit_pids = cgroups.pids;
     out.usage = cgroups.usage;
     out.notes = cgroups.notes + "disk space is not limited";
+    if (!no_public.empty()) out.notes += "; " + no_public;
     if (!out.multi_user)
         out.notes += "; only one user: no subordinate ids in /etc/subuid and /etc/subgid";
     return out;

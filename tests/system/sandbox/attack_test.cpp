@@ -92,8 +92,9 @@ TEST_CASE("links made inside lead put and get nowhere outside") {
 TEST_CASE("the machine's files cannot be changed") {
     auto environment = host_environment();
     Sandbox& box = environment->main();
-    CHECK(sh(box, "rm -f /usr/bin/env; echo x > /usr/bin/assay-was-here; ls /usr/bin/env")
-              .status.code != 0);
+    ExecResult change =
+        sh(box, "rm -f /usr/bin/env; echo x > /usr/bin/assay-was-here; ls /usr/bin/env");
+    if (as_root()) CHECK(change.status.code != 0); // inside it is gone
     CHECK(std::filesystem::exists("/usr/bin/env"));
     CHECK_FALSE(std::filesystem::exists("/usr/bin/assay-was-here"));
     // What is written is what is there already: were the guard broken, the test would do no harm.
@@ -103,7 +104,7 @@ TEST_CASE("the machine's files cannot be changed") {
           "v=$(cat /proc/sys/vm/swappiness) && echo $v > /proc/sys/vm/swappiness"}) {
         INFO(attack);
         CHECK_FALSE(sh(box, attack).ok());
-        CHECK(sh(open_proc->main(), attack).ok() == (::geteuid() == 0));
+        CHECK(sh(open_proc->main(), attack).ok() == as_root());
     }
     CHECK_FALSE(sh(box, "echo h > /proc/sysrq-trigger").ok());
     CHECK(sh(box, "cat /proc/kcore | head -c 1").out.empty());

@@ -7,9 +7,11 @@ TEST_CASE("a checkpoint holds the files, and both it and the sandbox go on") {
     auto environment = host_environment();
     Sandbox& box = environment->main();
     Cancel cancel;
-    REQUIRE(sh(box, "mkdir /w && echo one > /w/a && echo kept > /w/b && rm -rf /usr/share/doc && "
-                    "ln -s a /w/link && chown 1000:1000 /w/b")
+    REQUIRE(sh(box, "mkdir /w && echo one > /w/a && echo kept > /w/b && rm -rf /etc/pam.d && "
+                    "ln -s a /w/link")
                 .ok());
+    const bool users = backend().capabilities().multi_user;
+    if (users) REQUIRE(sh(box, "chown 1000:1000 /w/b").ok());
     auto first = box.checkpoint(cancel);
     CHECK(first->depth() == 1);
     REQUIRE(sh(box, "cat /w/a").out == "one\n");
@@ -20,8 +22,8 @@ TEST_CASE("a checkpoint holds the files, and both it and the sandbox go on") {
 
     auto from_first = backend().start_from({}, first, cancel);
     CHECK(sh(from_first->main(), "cat /w/a /w/b; readlink /w/link; stat -c %u /w/b; ls "
-                                 "/usr/share/doc 2>&1 | wc -l")
-              .out == "one\nkept\na\n1000\n1\n");
+                                 "/etc/pam.d 2>&1 | wc -l")
+              .out == (users ? "one\nkept\na\n1000\n1\n" : "one\nkept\na\n0\n1\n"));
     REQUIRE(sh(from_first->main(), "echo changed > /w/a").ok());
     auto from_second = backend().start_from({}, second, cancel);
     CHECK(sh(from_second->main(), "cat /w/a; ls /w").out == "two\na\nlink\n");
@@ -30,6 +32,10 @@ TEST_CASE("a checkpoint holds the files, and both it and the sandbox go on") {
 }
 
 TEST_CASE("with processes running the changed files are copied while they are frozen") {
+    if (!as_root()) {
+        WARN("skipped: no writable cgroup to freeze with");
+        return;
+    }
     auto environment = host_environment();
     Sandbox& box = environment->main();
     Cancel cancel;
@@ -58,14 +64,14 @@ TEST_CASE("the digest follows content, modes and owners, and nothing else") {
     CHECK(base == digest("echo x > /f; touch -d 2001-01-01 /f"));
     CHECK(base != digest("echo z > /f"));
     CHECK(base != digest("echo x > /f; chmod 600 /f"));
-    CHECK(base != digest("echo x > /f; chown 7 /f"));
+    if (backend().capabilities().multi_user) CHECK(base != digest("echo x > /f; chown 7 /f"));
 }
 
 TEST_CASE("a long chain is flattened and still shows the same files") {
     auto environment = host_environment();
     Sandbox& box = environment->main();
     Cancel cancel;
-    REQUIRE(sh(box, "mkdir -p /d/sub; echo 0 > /d/sub/f; echo gone > /gone; rm /usr/bin/env").ok());
+    REQUIRE(sh(box, "mkdir -p /d/sub; echo 0 > /d/sub/f; echo gone > /gone; rm /etc/shells").ok());
     std::shared_ptr<Checkpoint> last;
     for (int i = 1; i <= 34; i++) {
         std::string n = std::to_string(i);
@@ -78,7 +84,7 @@ TEST_CASE("a long chain is flattened and still shows the same files") {
         CHECK(last->depth() <= 32);
     }
     auto copy = backend().start_from({}, last, cancel);
-    CHECK(sh(copy->main(), "cat /n1 /n34; ls /d; ls /gone /usr/bin/env 2>/dev/null").out ==
+    CHECK(sh(copy->main(), "cat /n1 /n34; ls /d; ls /gone /etc/shells 2>/dev/null").out ==
           "1\n34\nn\n");
 }
 

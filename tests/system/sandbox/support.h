@@ -3,13 +3,17 @@
 
 #include "assay/sandboxes/local.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 
 namespace assay::test {
 
-// A folder that survives the test program, so that the base is made once.
+// A folder that survives the test program, so that the base is made once. ASSAY_TEST_FOLDER:
+// another place, for a run as a user who cannot write to the build folder.
 inline Path work_folder() {
+    if (const char* other = std::getenv("ASSAY_TEST_FOLDER")) return other;
     return Path(ASSAY_BUILD_DIR) / "sandbox-tests";
 }
 
@@ -32,6 +36,11 @@ inline std::unique_ptr<Environment> host_environment(SandboxSpec spec = {}) {
     EnvironmentSpec environment;
     environment.sandboxes = {std::move(spec)};
     return backend().start(environment, Cancel());
+}
+
+// As an ordinary user the files of /usr belong to nobody that is mapped, and cannot be changed.
+inline bool as_root() {
+    return ::geteuid() == 0;
 }
 
 inline ExecResult sh(Sandbox& sandbox, const std::string& command, ExecOptions options = {}) {
