@@ -62,6 +62,7 @@ class ToolLoop {
         : context_(context)
         , settings_(std::move(settings))
         , model_(context.model("agent")) {
+        request_.sampling = settings_.sampling;
         add_tools();
         if (!settings_.system.empty()) messages_.push_back(system_message(settings_.system));
         say(task.instruction, "instruction");
@@ -104,7 +105,7 @@ class ToolLoop {
     }
     void offer(Tool* tool) {
         tools_.push_back(tool);
-        specs_.push_back(tool->spec());
+        request_.tools.push_back(tool->spec());
     }
     Tool* find(std::string_view name) const {
         for (Tool* tool : tools_)
@@ -122,15 +123,11 @@ class ToolLoop {
     // nullopt: the conversation no longer fits and could not be made to.
     std::optional<Completion> ask() {
         for (bool compacted = false;; compacted = true) {
-            CompletionRequest request;
-            request.messages = messages_;
-            if (!last_chance_) request.tools = specs_;
-            request.sampling = settings_.sampling;
-            request.seed = context_.seed_key("agent");
-            request.parent = parent_;
+            if (last_chance_) request_.tools.clear();
+            request_.seed = context_.seed_key("agent");
             try {
-                Completion answer = model_.complete(request, {}, context_.cancel());
-                parent_ = answer.id;
+                Completion answer = model_.complete(request_, {}, context_.cancel());
+                request_.parent = answer.id;
                 return answer;
             } catch (const ModelError& e) {
                 if (e.fault() != ModelFault::ContextOverflow) throw;
@@ -158,7 +155,8 @@ class ToolLoop {
             }
             messages_[i] = std::make_shared<const Message>(std::move(copy));
         }
-        if (shorter) parent_.reset(); // the text differs from what the parent's ids stand for
+        if (shorter)
+            request_.parent.reset(); // the text differs from what the parent's ids stand for
         return shorter;
     }
 
@@ -216,9 +214,8 @@ class ToolLoop {
     Model& model_;
     std::vector<std::unique_ptr<Tool>> builtin_;
     std::vector<Tool*> tools_;
-    std::vector<ToolSpec> specs_;
-    std::vector<MessageRef> messages_;
-    std::optional<Id> parent_;
+    CompletionRequest request_; // grows by the new messages; the next call continues the last
+    std::vector<MessageRef>& messages_ = request_.messages;
     std::string last_text_;
     int used_calls_ = 0;
     bool done_ = false, refuse_rest_ = false, last_chance_ = false;
