@@ -18,10 +18,14 @@ bool has_prefix(std::string_view text, std::string_view prefix) {
     return text.substr(0, prefix.size()) == prefix;
 }
 
-// The usual long spellings of the same image.
+// Without the registry's host name, the default folder and the digest: "python:3.13" of
+// "HOST/library/python:3.13@sha256:...".
 std::string short_reference(std::string_view reference) {
-    for (std::string_view prefix : {"docker.io/library/", "docker.io/", "library/"})
-        if (has_prefix(reference, prefix)) reference.remove_prefix(prefix.size());
+    std::size_t slash = reference.find('/');
+    bool has_host = slash != std::string_view::npos &&
+                    reference.substr(0, slash).find_first_of(".:") != std::string_view::npos;
+    if (has_host) reference.remove_prefix(slash + 1);
+    if (has_prefix(reference, "library/")) reference.remove_prefix(8);
     return std::string(reference.substr(0, reference.find('@')));
 }
 

@@ -45,7 +45,7 @@ TEST_CASE("the stand-ins come first in PATH and are read-only") {
                     "/opt/assay-verifier/bin/pip\n"
                     "/opt/assay-verifier/bin/curl\n") == 0);
     CHECK(sh("find /opt/assay-verifier -type f -perm /222") == "");
-    CHECK(sh("curl -LsSf https://astral.sh/uv/0.9.5/install.sh | sh").find("stand-in") !=
+    CHECK(sh("curl -LsSf https://installer.test/uv/0.9.5/install.sh | sh").find("stand-in") !=
           std::string::npos);
     // apt-get is played by a script, to see what would be installed.
     sh("printf '#!/bin/sh\\necho \"$@\"\\n' > /usr/local/sbin/apt-get; "

@@ -35,7 +35,7 @@ TEST_CASE("images are mapped to bases and marked as substituted") {
     auto maker = make_base_maker({.state = area.path(), .images = map});
     NoRunner runner;
     for (const char* reference :
-         {"python:3.13-slim", "docker.io/library/python:3.13-slim@sha256:00"}) {
+         {"python:3.13-slim", "registry.test/library/python:3.13-slim@sha256:00"}) {
         BaseImage made = maker->make(image(reference), runner, Cancel());
         CHECK(made.record.asked == reference);
         CHECK(made.record.used == "tar:" + tar);
