@@ -58,6 +58,7 @@ namespace {
 // nullopt if the text is a JSON object, else what is wrong with it.
 std::optional<std::string> arguments_problem(std::string_view text) {
     if (trim(text).empty()) return std::nullopt; // some models send nothing for no arguments
+    if (trim(text).front() == '{' && nlohmann::json::accept(text)) return std::nullopt;
     auto json = nlohmann::json::parse(text, nullptr, false);
     if (json.is_discarded()) {
         try {
