@@ -22,6 +22,7 @@ namespace assay {
 namespace {
 
 constexpr int kTurns = 100;
+constexpr int kJobs = 16; // so that the ends of trials share a write to the disk
 constexpr int kRepeats = 5;
 constexpr int kWaiting = 1000; // trials in a model call, for the memory of one
 
@@ -67,7 +68,7 @@ Rate turns_per_second(const Path& folder, int trials, bool stored) {
     auto store = new_store(folder, trials, stored);
     NullRun run;
     run.trials = trials;
-    run.jobs = 4;
+    run.jobs = kJobs;
     run.turns = kTurns;
     double before = cpu_seconds();
     double wall = execute_null_run(run, *store);
@@ -77,8 +78,8 @@ Rate turns_per_second(const Path& folder, int trials, bool stored) {
 // On a machine that others use too, the second number is the one to compare.
 void turns(const Path& folder, double seconds, bool stored, std::vector<BenchNumber>& out) {
     // Warms up, and says how many trials to run.
-    double rate = turns_per_second(folder, 4, stored).wall;
-    int trials = std::clamp(static_cast<int>(rate * seconds / kRepeats / kTurns), 4, 2000);
+    double rate = turns_per_second(folder, kJobs, stored).wall;
+    int trials = std::clamp(static_cast<int>(rate * seconds / kRepeats / kTurns), kJobs, 2000);
     std::string what = stored ? "store on" : "no store";
     BenchNumber wall{"turns, " + what + ", one core", "turns/s"};
     BenchNumber cpu{"turns, " + what + ", by processor time", "turns/CPU s"};
