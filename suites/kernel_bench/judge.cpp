@@ -21,6 +21,7 @@ constexpr std::size_t kMaxSource = 1 << 20;
 constexpr double kComputeSlack = 1.2, kMemorySlack = 2.0;
 constexpr double kLowPrecision = 2e-4; // error over deviation of an f32 answer
 constexpr int kPeakCalls = 6;
+constexpr double kDisturbed = 0.15; // of the baseline's time it did not have the processor
 
 const std::set<std::string> kVoiding = {
     "async_write",    "input_mutated",       "wrote_outside", "parent_child_mismatch",
@@ -331,7 +332,9 @@ class Judging {
         double best = 0;
         for (std::size_t i = 0; i < outcome.reports.size(); ++i) {
             double work = read_output(body.out[0], outcome.outputs[i]).at(0);
-            best = std::max(best, work / (static_cast<double>(outcome.reports[i].nanoseconds)));
+            // Our own code on one thread: its CPU time, so that other load does not lower the roof.
+            auto cpu = static_cast<double>(outcome.reports[i].cpu_nanoseconds);
+            best = std::max(best, work / std::max(cpu, 1.0));
         }
         if (!(best > 0)) throw Error(ErrorKind::Verifier, "the peak of the machine is not known");
         return best; // per nanosecond: G per second
@@ -373,7 +376,7 @@ class Judging {
 
     struct Batch {
         bool ok = false;
-        std::vector<double> answer, baseline;
+        std::vector<double> answer, baseline, answer_cpu, baseline_cpu; // seconds
     };
 
     // The same new data for the answer and for the baseline, every output of the answer verified.
@@ -390,11 +393,17 @@ class Judging {
         compare_clocks(mine);
         if (!verify(c, body, mine, expected(c, data), "timing", result)) return out;
         out.ok = true;
-        for (const kt_wire::CallReport& report : mine.reports)
-            out.answer.push_back(static_cast<double>(report.nanoseconds) * 1e-9);
-        for (const kt_wire::CallReport& report : theirs.reports)
-            out.baseline.push_back(static_cast<double>(report.nanoseconds) * 1e-9);
+        take_times(mine, out.answer, out.answer_cpu);
+        take_times(theirs, out.baseline, out.baseline_cpu);
         return out;
+    }
+
+    static void take_times(const RunOutcome& outcome, std::vector<double>& wall,
+                           std::vector<double>& cpu) {
+        for (const kt_wire::CallReport& report : outcome.reports) {
+            wall.push_back(static_cast<double>(report.nanoseconds) * 1e-9);
+            cpu.push_back(static_cast<double>(report.cpu_nanoseconds) * 1e-9);
+        }
     }
 
     RunOutcome run_all(Session& session, const kt_wire::CaseBody& body,
@@ -428,6 +437,10 @@ class Judging {
             if (!b.ok) return false;
             warm.insert(warm.end(), b.answer.begin(), b.answer.end());
         }
+        std::vector<double> answer_cpu, baseline_cpu;
+        auto append = [](std::vector<double>& to, const std::vector<double>& from) {
+            to.insert(to.end(), from.begin(), from.end());
+        };
         auto began = std::chrono::steady_clock::now();
         auto over = [&] {
             auto n = static_cast<int>(result.answer.size());
@@ -439,10 +452,22 @@ class Judging {
         while (!over()) {
             Batch b = batch(c, body, options_.batch, index, result);
             if (!b.ok) return false;
-            result.answer.insert(result.answer.end(), b.answer.begin(), b.answer.end());
-            result.baseline.insert(result.baseline.end(), b.baseline.begin(), b.baseline.end());
+            append(result.answer, b.answer);
+            append(result.baseline, b.baseline);
+            append(answer_cpu, b.answer_cpu);
+            append(baseline_cpu, b.baseline_cpu);
         }
         result.timed = true;
+        // The exclusive claim keeps our own trials away, not other programs. Whether those disturb
+        // is read off the baseline, which is ours: an answer that sleeps changes nothing. With one
+        // thread the CPU time then measures the same work without the waiting.
+        if (task_.threads == 1 && !options_.wall_time_only &&
+            mean(baseline_cpu) < (1 - kDisturbed) * mean(result.baseline)) {
+            result.by_cpu_time = true;
+            result.answer = std::move(answer_cpu);
+            result.baseline = std::move(baseline_cpu);
+            verdict_.flags.insert("busy_machine");
+        }
         return true;
     }
 

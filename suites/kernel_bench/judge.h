@@ -30,6 +30,7 @@ struct JudgeOptions {
 
     // Tests only, to show that an attack succeeds without its guard. The product leaves them.
     std::uint32_t unguarded = 0; // bits of kt_wire::Unguarded
+    bool wall_time_only = false; // whatever else the machine does
     bool repeat_data = false;    // the same data at the same address in every call
     bool skip_scan = false;      // no look at the built library
     bool ignore_flags = false;   // a voiding flag does not void
@@ -40,7 +41,8 @@ struct CaseResult {
     bool timed = false;
     std::uint64_t calls = 0;              // verified
     Comparison worst;                     // over all outputs and calls
-    std::vector<double> answer, baseline; // seconds
+    std::vector<double> answer, baseline; // seconds, by one clock
+    bool by_cpu_time = false;             // other work disturbed the wall clock, see judge.cpp
     Interval time;                        // median of the answer
     double gflops = 0, gbytes = 0;
     double peak_fraction = 0;

@@ -36,6 +36,7 @@ json case_record(const CaseResult& c) {
                    {"max_s", *high},
                    {"n", c.answer.size()}};
     out["baseline"] = {{"median_s", median(c.baseline)}, {"n", c.baseline.size()}};
+    out["clock"] = c.by_cpu_time ? "cpu" : "wall";
     out["achieved"] = {{"gflops", c.gflops}, {"gbytes", c.gbytes}};
     out["peak_fraction"] = c.peak_fraction;
     return out;
@@ -78,7 +79,8 @@ std::vector<Measurement> measurements_of(const KernelTask& task, const Verdict& 
     std::vector<Measurement> out;
     for (const CaseResult& c : v.cases) {
         if (!c.timed) continue;
-        json facts = {{"gflops", c.gflops},
+        json facts = {{"clock", c.by_cpu_time ? "cpu" : "wall"},
+                      {"gflops", c.gflops},
                       {"gbytes", c.gbytes},
                       {"peak_fraction", c.peak_fraction},
                       {"peak_gflops", v.peak_gflops},

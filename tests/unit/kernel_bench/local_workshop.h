@@ -92,6 +92,7 @@ inline JudgeOptions quick() {
     options.batch = 6;
     options.max_trials = 12;
     options.seconds_per_case = 0.2;
+    options.wall_time_only = true;
     return options;
 }
 
