@@ -82,6 +82,9 @@ PlanRecord plan_of(const RunArguments& arguments) {
             .hint("assay run SUITE ...; `assay list suites` shows which there are");
     PlanSettings settings = PlanSettings::from(arguments);
     auto suite = find_suite(arguments.suite).make(settings.suite);
+    if (suite->info().needs_judge && arguments.judge.empty())
+        throw Error(ErrorKind::Usage, "the suite " + arguments.suite + " is scored by a model")
+            .hint("add --judge SPEC; `assay list models` shows the forms");
     find_sandbox(settings.sandbox);
     PlanRequest request;
     request.arms = arms_of(arguments, settings);

@@ -128,7 +128,8 @@ class McpAtlas final : public Suite {
             {{"pass", "1 if the coverage of the claims is at least 0.75", true, true},
              {"coverage", "mean over the claims: 1 fulfilled, 0.5 partially, 0 not", true, false},
              {"pass_50", "1 if the coverage is at least 0.5", true, false},
-             {"judge_failures", "claims on which the judge gave no usable verdict", false, false}}};
+             {"judge_failures", "claims on which the judge gave no usable verdict", false, false}},
+            true};
         return info;
     }
 
@@ -160,6 +161,9 @@ std::unique_ptr<TaskSet> McpAtlas::load(const Path& source, const TaskFilter& fi
     Path from = source.empty() ? Path(ASSAY_SUITE_FOLDER) / "samples" : source;
     if (auto data = settings_.find("data"); data != settings_.end()) {
         options_.data = data->second;
+        if (!std::filesystem::is_directory(options_.data))
+            throw Error(ErrorKind::Usage,
+                        "mcp_atlas: data=" + data->second + ": there is no such folder");
     } else {
         Path beside = (std::filesystem::is_directory(from) ? from : from.parent_path()) / "data";
         options_.data = std::filesystem::is_directory(beside) ? beside : Path();
@@ -363,7 +367,13 @@ void McpAtlas::describe(const AtlasTask& task, TrialContext& context, ScoreResul
     Json details = Json::parse(result.details);
     details["split"] = task.row.split.empty() ? "unknown" : task.row.split;
     details["judge"] = context.has_model("judge") ? context.model("judge").name() : "none";
-    details["tool_call_limit"] = kMaxToolCalls;
+    const std::string official = std::to_string(kMaxToolCalls);
+    auto given = context.agent_settings().find("max_tool_calls");
+    bool other = given != context.agent_settings().end() && given->second != official;
+    details["tool_call_limit"] = other ? given->second : official;
+    if (other)
+        result.deviations.push_back("at most " + given->second + " tool calls instead of " +
+                                    official);
     result.deviations.push_back("judge prompt in our own words");
     if (!options_.shared && task.servers.size() > 1)
         result.deviations.push_back("each server has a sandbox and a copy of /data of its own");

@@ -96,6 +96,9 @@ TEST_CASE("one sandbox a server, or one for all") {
 }
 
 TEST_CASE("settings and server files: what is wrong, and where") {
+    auto nowhere = kNoNode;
+    nowhere["data"] = "/no/such/folder";
+    CHECK_THROWS_WITH(make_mcp_atlas(nowhere)->load({}, {}), Catch::Contains("no such folder"));
     CHECK(usage_error({{"strict", "maybe"}}) == "mcp_atlas: strict=maybe: must be yes or no");
     CHECK(usage_error({{"judge_tries", "0"}}) ==
           "mcp_atlas: judge_tries=0: must be a number, 1 to 100");

@@ -125,6 +125,14 @@ TEST_CASE("a wrong answer and a judge that says so") {
     CHECK(metric(f.score(), "coverage") == 0.667); // and this is below 0.75
 }
 
+TEST_CASE("another tool budget is written on the score") {
+    Fixture f;
+    f.trial->submit("ERROR: none");
+    CHECK_FALSE(deviates(f.score(), "tool calls instead of 100"));
+    f.trial->settings["max_tool_calls"] = "20";
+    CHECK(deviates(f.score(), "at most 20 tool calls instead of 100"));
+}
+
 TEST_CASE("a row without claims has no score") {
     TempFolder folder;
     RealFileSystem().write(folder.path() / "rows.csv",

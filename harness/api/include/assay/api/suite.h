@@ -43,6 +43,7 @@ struct SuiteInfo {
     std::string version; // of our scorer; a change of any score changes it
     std::string description;
     std::vector<MetricDefinition> metrics;
+    bool needs_judge = false; // the scorer asks the model of the role "judge"
 };
 
 // Free settings from the command line or a config file, e.g. {"verifier": "compat"}.
