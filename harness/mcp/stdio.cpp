@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <csignal>
 #include <mutex>
 #include <thread>
@@ -81,9 +82,10 @@ class StdioTransport final : public Transport {
     StdioLimits limits_;
     Cancel closing_;
     mutable Sync<Capture> log_;
-    std::timed_mutex
-        write_mutex_;     // timed: a writer behind a full pipe must not hold others for ever
-    bool broken_ = false; // a message was written in part; guarded by write_mutex_
+    std::mutex write_mutex_; // not held while writing: a full pipe must not hold others for ever
+    std::condition_variable write_done_;
+    bool writing_ = false; // guarded by write_mutex_
+    bool broken_ = false;  // a message was written in part; only for the one that is writing
     std::atomic<bool> closed_ = false, log_ended_ = false;
     std::thread reader_, drainer_;
 };
@@ -140,8 +142,23 @@ std::string StdioTransport::ending() {
 }
 
 void StdioTransport::send(const Outgoing& message, const Cancel& cancel) {
-    while (!write_mutex_.try_lock_for(50ms)) cancel.check();
-    std::unique_lock<std::timed_mutex> lock(write_mutex_, std::adopt_lock);
+    struct Turn { // one writer at a time
+        Turn(StdioTransport& transport, const Cancel& wait)
+            : owner(transport) {
+            std::unique_lock lock(owner.write_mutex_);
+            while (owner.writing_) {
+                owner.write_done_.wait_for(lock, 50ms);
+                wait.check();
+            }
+            owner.writing_ = true;
+        }
+        ~Turn() {
+            std::lock_guard lock(owner.write_mutex_);
+            owner.writing_ = false;
+            owner.write_done_.notify_one();
+        }
+        StdioTransport& owner;
+    } turn(*this, cancel);
     if (broken_ || closed_)
         throw Error(ErrorKind::Sandbox, broken_ ? "an earlier message could not be written whole"
                                                 : "the connection is closed");

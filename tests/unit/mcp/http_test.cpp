@@ -119,7 +119,7 @@ TEST_CASE("modern HTTP: metadata, names and arguments in headers") {
 
 TEST_CASE("a timeout leaves the connection usable") {
     HttpFixture f;
-    auto client = f.open({.era = Era::Legacy, .call_timeout = 150ms});
+    auto client = f.open({.era = Era::Legacy, .call_timeout = 1s});
     CHECK_THROWS_AS(client->call("hang", "{}", f.cancel), mcp::CallTimeout);
     CHECK(f.handler.last_header("notifications/cancelled", "MCP-Session-Id") == "session-1");
     CHECK(f.echo(*client) == kEchoed);

@@ -75,9 +75,10 @@ TEST_CASE("a handler answers what we have declared") {
 
 TEST_CASE("a timeout cancels the request and drops the late answer") {
     ServerFixture fixture;
-    auto client = fixture.open({}, {.era = mcp::Era::Legacy, .call_timeout = 150ms});
-    CHECK_THROWS_AS(client->call("late", R"({"ms":400})", fixture.cancel), mcp::CallTimeout);
-    std::this_thread::sleep_for(500ms);
+    auto client = fixture.open({}, {.era = mcp::Era::Legacy, .call_timeout = 1s});
+    CHECK_THROWS_AS(client->call("late", R"({"ms":1500})", fixture.cancel), mcp::CallTimeout);
+    for (int i = 0; i < 1000 && client->stats().unknown_answers == 0; ++i)
+        std::this_thread::sleep_for(10ms);
     CHECK(client->stats().unknown_answers == 1);
     CHECK_FALSE(client->call("echo", R"({"text":"still here"})", fixture.cancel).is_error);
 
@@ -88,14 +89,14 @@ TEST_CASE("a timeout cancels the request and drops the late answer") {
 
 TEST_CASE("progress starts the timeout anew, up to the ceiling") {
     ServerFixture fixture;
-    mcp::ClientOptions options{.era = mcp::Era::Legacy, .call_timeout = 400ms};
-    const std::string slow = R"({"steps":8,"ms":100})";
+    mcp::ClientOptions options{.era = mcp::Era::Legacy, .call_timeout = 1500ms};
+    const std::string slow = R"({"steps":8,"ms":300})";
     CHECK_THROWS_AS(fixture.open({}, options)->call("progress", slow, fixture.cancel),
                     mcp::CallTimeout);
     options.reset_on_progress = true;
     options.call_ceiling = 30s;
     CHECK(has(fixture.open({}, options)->call("progress", slow, fixture.cancel).content, "done"));
-    options.call_ceiling = 300ms;
+    options.call_ceiling = 1s;
     CHECK_THROWS_AS(fixture.open({}, options)->call("progress", slow, fixture.cancel),
                     mcp::CallTimeout);
 }

@@ -14,7 +14,7 @@ struct Fixture : ServerFixture {
     FakeSandbox sandbox;
 
     void add(const std::string& prefix, const std::vector<std::string>& wanted = {}) {
-        set.add_server(prefix, open({}, {.era = mcp::Era::Legacy, .call_timeout = 200ms}), &sandbox,
+        set.add_server(prefix, open({}, {.era = mcp::Era::Legacy, .call_timeout = 1s}), &sandbox,
                        wanted, cancel);
     }
     ToolOutcome call(const std::string& name, const std::string& arguments = "{}") {
