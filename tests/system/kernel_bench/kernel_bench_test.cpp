@@ -1,6 +1,7 @@
 // The suite in real sandboxes: prepare, oracle, no answer, starter, an answer that does not
 // compile, and an attack that looks for the judge's files from inside of the sandbox.
 #include "assay/suites/kernel_bench.h"
+#include "catch.h"
 #include "fake_trial.h"
 #include "support.h"
 #include "task.h"
