@@ -5,6 +5,7 @@
 #include <vterm.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace assay {
@@ -52,6 +53,110 @@ void cut_blanks(std::string& line) {
     line.erase(line.find_last_not_of(' ') + 1);
 }
 
+// Stands before libvterm 0.1.4, which hostile output can make read past its input, write past its
+// table of parameters, or loop for ever (CSI b with no character before it): all found by
+// fuzz_terminal_screen. So an escape sequence is held until it is whole and passed only if it is
+// well-formed and small. Control strings (OSC, DCS, SOS, PM, APC) change nothing on the screen and
+// are left out; REP (CSI b) is written out.
+class Filter {
+  public:
+    void pass(std::string_view from, std::string& to) {
+        for (char c : from) step(c, to);
+    }
+
+  private:
+    enum class State { Ground, Escape, Csi, String };
+
+    void step(char c, std::string& to) {
+        auto byte = static_cast<unsigned char>(c);
+        if (state_ == State::String) {
+            bool given_up = ++length_ > kLongest; // an unfinished one must not swallow the rest
+            if (c == '\a' || given_up) state_ = State::Ground;
+        }
+        if (c == kEscape) {
+            state_ = State::Escape;
+            held_.clear();
+        } else if (c == kCancel || c == kSubstitute) {
+            state_ = State::Ground;
+        } else if (state_ == State::String || byte == 0x7f) {
+            return;
+        } else if (byte < 0x20) {
+            if (c != '\a' || state_ == State::Ground) to += c; // done at once, also in a sequence
+        } else if (state_ == State::Escape) {
+            escape(c, to);
+        } else if (state_ == State::Csi) {
+            csi(c, to);
+        } else {
+            if ((byte & 0xc0) != 0x80 || last_.size() >= 4) last_.clear();
+            last_ += c;
+            to += c;
+        }
+    }
+
+    void escape(char c, std::string& to) {
+        auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x30) {
+            held_ += c;
+            if (held_.size() > 2) state_ = State::Ground;
+            return;
+        }
+        state_ = State::Ground;
+        bool plain = held_.empty();
+        if (plain && c == '[') {
+            state_ = State::Csi;
+        } else if (plain && (c == ']' || c == 'P' || c == 'X' || c == '^' || c == '_')) {
+            state_ = State::String;
+            length_ = 0;
+        } else if (byte < 0x7f && c != '[' && c != ']' && c != 'P' && c != 'X' && c != '^' &&
+                   c != '_') {
+            to += kEscape + held_ + c;
+        }
+    }
+
+    void csi(char c, std::string& to) {
+        auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x40) {
+            if (held_.size() <= kLongestCsi) held_ += c;
+            return;
+        }
+        state_ = State::Ground;
+        if (byte >= 0x7f || !good_parameters()) return;
+        if (c != 'b') {
+            to += std::string{kEscape, '['} + held_ + c;
+            return;
+        }
+        int count = std::clamp(std::atoi(held_.c_str()), 1, kMaxSide);
+        for (int n = 0; n < count; n++) to += last_;
+    }
+
+    // At most 12 numbers of at most five digits, then at most two intermediates.
+    bool good_parameters() const {
+        if (held_.size() > kLongestCsi) return false;
+        int numbers = 1, digits = 0, intermediates = 0;
+        for (std::size_t i = 0; i < held_.size(); i++) {
+            char c = held_[i];
+            if (c >= 0x20 && c < 0x30) {
+                if (++intermediates > 2) return false;
+            } else if (intermediates > 0 || (c >= '<' && i > 0)) {
+                return false;
+            } else if (c == ';' || c == ':') {
+                digits = 0;
+                if (++numbers > 12) return false;
+            } else if (c < '<' && ++digits > 5) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    static constexpr char kEscape = '\x1b', kCancel = '\x18', kSubstitute = '\x1a';
+    static constexpr std::size_t kLongest = 1u << 20, kLongestCsi = 80;
+    State state_ = State::Ground;
+    std::string held_; // of the sequence, after ESC or CSI
+    std::string last_; // the character that REP repeats
+    std::size_t length_ = 0;
+};
+
 } // namespace
 
 struct Screen::State {
@@ -61,6 +166,7 @@ struct Screen::State {
     std::size_t history_lines = 0, history_bytes = 0;
     std::deque<std::string> above;
     std::string answers;
+    Filter filter;
 
     ~State() {
         if (term != nullptr) vterm_free(term);
@@ -109,7 +215,10 @@ Screen::Screen(TerminalSize size, std::size_t history_lines)
 Screen::~Screen() = default;
 
 void Screen::feed(std::string_view bytes) {
-    vterm_input_write(state_->term, bytes.data(), bytes.size());
+    std::string clean;
+    clean.reserve(bytes.size());
+    state_->filter.pass(bytes, clean);
+    vterm_input_write(state_->term, clean.data(), clean.size());
     vterm_screen_flush_damage(state_->screen);
 }
 

@@ -34,6 +34,29 @@ TEST_CASE("the alternate screen leaves the main one as it was") {
     CHECK(screen.text() == "main\n");
 }
 
+TEST_CASE("titles and other control strings are taken out, wherever they are cut") {
+    std::string bytes = "a\x1b]0;title\a"
+                        "b\x1bP1$r0m\x1b\\"
+                        "c\x1b_x\x1b[1;31md\x1b]no end\x18"
+                        "e";
+    for (std::size_t step = 1; step < bytes.size(); step++) {
+        Screen screen({20, 2}, 10);
+        for (std::size_t at = 0; at < bytes.size(); at += step)
+            screen.feed(std::string_view(bytes).substr(at, step));
+        INFO(step);
+        CHECK(screen.text() == "abcde\n");
+    }
+}
+
+TEST_CASE("a repeated character is repeated, and none before it is no endless loop") {
+    Screen screen({20, 2}, 10);
+    screen.feed("\x1b[b\x1b[\x1b[b");
+    screen.feed("x\x1b[3b|\xc3\xa9\x1b[b|\x1b[99999999b");
+    CHECK_THAT(screen.history(), Catch::Contains("xxxx|\xc3\xa9\xc3\xa9|"));
+    screen.feed("\x1b[2J\x1b[H\x1b[" + std::string(200, ':') + "mok\x1b[1;99999999999Hy");
+    CHECK(screen.text() == "oky\n");
+}
+
 TEST_CASE("a query is answered") {
     Screen screen({10, 2}, 10);
     screen.feed("ab\x1b[6n");
