@@ -240,6 +240,12 @@ Parser::Parser() {
 
 ParseResult parse_arguments(const std::vector<std::string>& words) {
     Parser parser;
+    bool known = words.empty() || words[0].starts_with('-');
+    for (const CLI::App* sub : parser.app.get_subcommands({}))
+        known = known || words[0] == sub->get_name();
+    if (!known)
+        throw Error(ErrorKind::Usage, "there is no command '" + words[0] + "'")
+            .hint("`assay --help` lists them");
     std::vector<std::string> reversed = with_config_file(words);
     std::reverse(reversed.begin(), reversed.end()); // what CLI11 wants
     try {

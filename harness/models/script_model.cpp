@@ -226,7 +226,12 @@ std::unique_ptr<Model> make_script_model(std::string_view rest, const ModelOptio
     RealFileSystem real;
     FileSystem& files = options.files != nullptr ? *options.files : real;
     Path path{std::string(rest)};
-    std::string text = files.read(path, 64u << 20);
+    std::string text;
+    try {
+        text = files.read(path, 64u << 20);
+    } catch (const Error& e) {
+        throw Error(ErrorKind::Input, "model script: " + e.message()).hint("see docs/models.md");
+    }
     Script script = parse_script(text, path.filename().string());
     return std::make_unique<ScriptModel>(std::move(script), "script:" + std::string(rest));
 }

@@ -168,7 +168,10 @@ void LocalSandbox::boot(Prepared prepared, const Cancel& cancel) {
     if (prepared.cgroup) cgroup_ = std::move(prepared.cgroup);
     cgroup_->set_limits(spec_.limits);
     auto channel = std::make_shared<Channel>(std::move(prepared.socket), spec_.name);
-    channel->send(wire::Op::Launch, launch_message());
+    try {
+        channel->send(wire::Op::Launch, launch_message());
+    } catch (const SandboxLost&) { // the launcher has ended: its reason waits to be read
+    }
     Reply hello;
     try {
         hello = channel->wait_hello(cancel);

@@ -101,10 +101,17 @@ int receive_message(int socket, Message& out) {
     message.msg_iovlen = 2;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
+    // A peer that ended with our message unread resets the connection; the kernel says so once, and
+    // only then hands out what the peer had sent before: its reason.
     ssize_t n;
-    do n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return errno == ECONNRESET ? -1 : errno;
+    bool reset = false;
+    do {
+        n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        bool first_reset = n < 0 && errno == ECONNRESET && !reset;
+        reset = reset || first_reset;
+        if (!first_reset && !(n < 0 && errno == EINTR)) break;
+    } while (true);
+    if (n < 0) return errno == ECONNRESET || (reset && errno == EAGAIN) ? -1 : errno;
     out.fds.clear();
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET) continue;
