@@ -58,7 +58,10 @@ std::string leaderboard_text(const std::vector<Path>& runs) {
         for (const ArmSummary& arm : run.arms)
             rows.push_back({run.plan.suite, run.plan.arms[arm.arm].label, percent(arm.score),
                             percent(arm.se_conditional), percent(arm.se_generalising),
-                            class_counts(arm), arm.deviations.empty() ? "yes" : "no"});
+                            class_counts(arm),
+                            !arm.score               ? "-"
+                            : arm.deviations.empty() ? "yes"
+                                                     : "no"});
     }
     return table(rows);
 }

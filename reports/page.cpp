@@ -76,6 +76,7 @@ std::string class_cells(const ArmSummary& arm) {
 }
 
 std::string official_cell(const ArmSummary& arm) {
+    if (!arm.score) return "<td>&ndash;</td>";
     if (arm.deviations.empty()) return "<td>official</td>";
     std::string list;
     for (const std::string& text : arm.deviations) list += "<li>" + html_escape(text) + "</li>";

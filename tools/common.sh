@@ -40,8 +40,9 @@ install_packages() {
     if dpkg-query -W -f='${db:Status-Status}\n' libboost1.74-dev 2>/dev/null | grep -qx installed; then
         say "note: libboost1.81-dev replaces libboost1.74-dev, which is too old"
     fi
-    as_root apt-get -q update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
+    as_root apt-get -qq update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y \
+        --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # build PRESET TARGET... : configures if needed and builds; the compilers' output only if it fails

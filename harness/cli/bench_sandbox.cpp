@@ -9,9 +9,12 @@
 #include "registry.h"
 
 #include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 namespace assay {
 
@@ -81,6 +84,35 @@ void start_and_exec(SandboxBackend& backend, int count, std::vector<BenchNumber>
     out.push_back(milliseconds("exec in a running sandbox", execs, 2));
 }
 
+// Three overlay mounts and their unmounts, in a mount namespace of this thread alone; empty without
+// the privilege.
+std::vector<double> three_overlay_mounts(int count) {
+    TempFolder folder("assay-bench");
+    for (const char* name : {"lower", "upper", "work", "root"})
+        RealFileSystem().make_folders(folder.path() / name);
+    std::string base = folder.path().string();
+    std::string options =
+        fmt::format("lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work", base);
+    std::string target = base + "/root";
+    std::vector<double> times;
+    std::jthread([&] {
+        if (::unshare(CLONE_FS | CLONE_NEWNS) != 0 ||
+            ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+            return;
+        for (int i = 0; i < count; ++i) {
+            bool mounted = true;
+            double time = timed([&] {
+                for (int n = 0; n < 3 && mounted; ++n)
+                    mounted =
+                        ::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) == 0 &&
+                        ::umount(target.c_str()) == 0;
+            });
+            if (mounted) times.push_back(time);
+        }
+    }).join();
+    return times;
+}
+
 void checkpoints(SandboxBackend& backend, std::vector<BenchNumber>& out) {
     if (!backend.capabilities().checkpoint) return;
     Cancel cancel;
@@ -100,7 +132,10 @@ void checkpoints(SandboxBackend& backend, std::vector<BenchNumber>& out) {
         if (trim(count.out) != std::to_string(kFiles))
             throw Error(ErrorKind::Sandbox, "the checkpoint lacks files: " + count.out);
     }
-    out.push_back(milliseconds(fmt::format("checkpoint and start of {} files", kFiles), times));
+    std::vector<double> mounts = three_overlay_mounts(20);
+    std::string name = fmt::format("checkpoint and start of {} files", kFiles);
+    out.push_back(milliseconds(std::move(name), times, mounts.empty() ? 0 : median(mounts)));
+    if (!mounts.empty()) out.push_back(milliseconds("three overlay mounts and unmounts", mounts));
 }
 
 void many_live(SandboxBackend& backend, int count, std::vector<BenchNumber>& out) {
