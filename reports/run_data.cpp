@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/stats/score.h"
+#include "assay/stats/summary.h"
 
 #include <nlohmann/json.hpp>
 
@@ -57,12 +58,12 @@ std::vector<std::string> string_list(const std::string& json) {
 
 // One task of one arm: what the statistics work on.
 struct TaskGroup {
-    TaskScores counted; // attempts that count
-    TaskScores as_zero; // errors as 0
+    TaskScores counted;                                // attempts that count
+    TaskScores as_zero;                                // errors as 0
+    std::map<std::string, std::vector<double>> others; // further metrics, of attempts that count
 };
 
-void add_attempt(ArmSummary& arm, TaskGroup& group, const AttemptData& attempt,
-                 std::map<std::string, std::pair<double, int>>& others) {
+void add_attempt(ArmSummary& arm, TaskGroup& group, const AttemptData& attempt) {
     ++arm.attempts;
     arm.retries += attempt.tries.empty() ? 0 : attempt.tries.size() - 1;
     for (const TryRow& row : attempt.tries) { // what retries cost was spent too
@@ -88,9 +89,7 @@ void add_attempt(ArmSummary& arm, TaskGroup& group, const AttemptData& attempt,
                 arm.deviations.end())
                 arm.deviations.push_back(deviation);
         if (score.primary) continue;
-        auto& sum = others[score.metric];
-        sum.first += score.value;
-        ++sum.second;
+        group.others[score.metric].push_back(score.value);
     }
 }
 
@@ -117,7 +116,6 @@ void summarise(RunData& run, std::size_t index) {
     ArmSummary arm;
     arm.arm = index;
     std::map<std::string, TaskGroup> groups;
-    std::map<std::string, std::pair<double, int>> others;
     for (std::size_t i = 0; i < run.attempts.size(); ++i) {
         const SlotRecord& slot = run.plan.slots[i];
         if (slot.arm != run.plan.arms[index].id) continue;
@@ -125,11 +123,14 @@ void summarise(RunData& run, std::size_t index) {
         group.counted.task = group.as_zero.task = slot.task;
         group.counted.family = group.as_zero.family = slot.family;
         arm.k = std::max(arm.k, slot.attempt);
-        add_attempt(arm, group, run.attempts[i], others);
+        add_attempt(arm, group, run.attempts[i]);
     }
     arm.tasks = groups.size();
     estimate_arm(arm, groups);
-    for (const auto& [name, sum] : others) arm.others.emplace_back(name, sum.first / sum.second);
+    std::map<std::string, std::vector<double>> others; // each task's mean
+    for (const auto& [task, group] : groups)
+        for (const auto& [name, values] : group.others) others[name].push_back(mean(values));
+    for (const auto& [name, means] : others) arm.others.emplace_back(name, mean(means));
     run.arms.push_back(std::move(arm));
 }
 

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <map>
@@ -63,6 +65,12 @@ int main(int argc, char** argv) {
     // for itself would be most of what a waiting trial costs.
     ::mallopt(M_ARENA_MAX, 2);
     ::signal(SIGPIPE, SIG_IGN);
+    rlimit
+        files{}; // a sandbox holds a few descriptors, hundreds of sandboxes more than the default
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = std::min<rlim_t>(files.rlim_max, 65'536);
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
     try {
         return run({argv + 1, argv + argc});
     } catch (const Error& e) {

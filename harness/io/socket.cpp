@@ -184,6 +184,8 @@ UniqueFd accept_one(int listener, const Cancel& cancel) {
 std::vector<SocketAddress> resolve_host(const std::string& host, std::uint16_t port,
                                         const Cancel& cancel) {
     cancel.check();
+    // RFC 6761: this name is the loopback, whatever /etc/hosts or a name server says.
+    if (host == "localhost") return resolve_host("127.0.0.1", port, cancel);
     auto lookup = std::make_shared<Lookup>();
     lookup->done = make_pipe();
     std::thread([lookup, host, port] { look_up(lookup, host, port); }).detach();

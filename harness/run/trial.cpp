@@ -130,6 +130,7 @@ bool Trial::failed(const PhaseOutcome& outcome) {
 void Trial::start_environment() {
     budget_ = std::make_unique<TryBudget>(budget_of(), parts_.meter);
     if (parts_.run.redactor != nullptr) {
+        for (const auto& [name, value] : task_->secrets) parts_.run.redactor->add(name, value);
         for (const SandboxSpec& sandbox : task_->environment.sandboxes)
             for (const auto& [name, value] : sandbox.environment)
                 if (is_secret_name(name)) parts_.run.redactor->add(name, value);

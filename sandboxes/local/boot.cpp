@@ -19,6 +19,9 @@ namespace assay::local {
 namespace {
 
 // Docker's default set. Those that reach the kernel itself are not in it.
+// For specs that name no limit: a fork bomb must not reach the machine's own.
+constexpr std::uint64_t kDefaultPids = 8192;
+
 constexpr const char* kCapabilities[] = {
     "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",           "CAP_FOWNER",
     "CAP_MKNOD",   "CAP_NET_RAW",      "CAP_SETGID",           "CAP_SETUID",
@@ -166,7 +169,9 @@ void LocalSandbox::boot(Prepared prepared, const Cancel& cancel) {
     }
     write_identity(layer / "u0");
     if (prepared.cgroup) cgroup_ = std::move(prepared.cgroup);
-    cgroup_->set_limits(spec_.limits);
+    ResourceLimits limits = spec_.limits;
+    if (!limits.pids) limits.pids = kDefaultPids;
+    cgroup_->set_limits(limits);
     auto channel = std::make_shared<Channel>(std::move(prepared.socket), spec_.name);
     try {
         channel->send(wire::Op::Launch, launch_message());

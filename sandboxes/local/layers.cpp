@@ -97,14 +97,16 @@ void add_to_digest(Sha256& hash, const Path& path, const std::string& relative) 
 std::uint64_t add_bytes(const Path& folder, std::set<std::pair<dev_t, ino_t>>& seen) {
     std::uint64_t sum = 0;
     std::error_code ec;
+    std::vector<Path> folders; // entered when this one is closed: a deep chain costs no descriptors
     for (stdfs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
         struct stat st{};
         if (::lstat(it->path().c_str(), &st) != 0) continue; // went away meanwhile
         if (st.st_nlink > 1 && !S_ISDIR(st.st_mode) && !seen.emplace(st.st_dev, st.st_ino).second)
             continue;
         sum += static_cast<std::uint64_t>(st.st_blocks) * 512;
-        if (S_ISDIR(st.st_mode)) sum += add_bytes(it->path(), seen);
+        if (S_ISDIR(st.st_mode)) folders.push_back(it->path());
     }
+    for (const Path& inner : folders) sum += add_bytes(inner, seen);
     return sum;
 }
 

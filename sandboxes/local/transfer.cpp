@@ -87,8 +87,11 @@ std::string take_text(Stream& from, const EntryHead& head, const Cancel& cancel)
     int error = reader.i32();
     std::string what = reader.str();
     if (!reader.done()) throw bad_stream();
-    if (error == EFBIG) throw Error(ErrorKind::Sandbox, what + " is over the size limit");
-    throw Error(ErrorKind::Sandbox, "in the sandbox: " + what + ": " + std::strerror(error));
+    if (error == EFBIG) throw PathError(what + " is over the size limit");
+    std::string message = "in the sandbox: " + what + ": " + std::strerror(error);
+    for (int of_the_path : {EISDIR, ENOTDIR, ELOOP, EACCES, EINVAL, EXDEV, ENAMETOOLONG})
+        if (error == of_the_path) throw PathError(message);
+    throw Error(ErrorKind::Sandbox, message);
 }
 
 // After a put: the worker's verdict. Also called when writing to it failed, for its reason.

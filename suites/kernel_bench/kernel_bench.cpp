@@ -165,9 +165,7 @@ class KernelBench final : public Suite {
     static std::optional<std::string> answer(TrialContext& context) {
         try {
             return context.environment().main().get_file(kAnswer, kMaxAnswer, context.cancel());
-        } catch (const SandboxLost&) {
-            throw;
-        } catch (const Error& e) {
+        } catch (const PathError& e) {
             context.events().emit(EventKind::Note,
                                   fmt::format(R"({{"text":{}}})", json_quote(e.message())));
             return std::nullopt;

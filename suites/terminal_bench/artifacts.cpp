@@ -53,7 +53,7 @@ void collect_one(CollectedArtifact& out, const std::vector<std::string>& exclude
         return;
     }
     stdfs::create_directories(host);
-    auto left_out = from.get_folder(out.source, host, kFolderLimit, cancel);
+    out.left_out = from.get_folder(out.source, host, kFolderLimit, cancel);
     remove_excluded(host, exclude);
     out.host = out.type == "file" ? host / Path(out.source).filename() : host;
     bool there = out.type == "file" ? stdfs::is_regular_file(out.host) : !stdfs::is_empty(host);
@@ -105,6 +105,7 @@ std::vector<CollectedArtifact> collect_artifacts(const HarborTask& task, Sandbox
             } catch (const SandboxLost&) {
                 throw;
             } catch (const Error& e) {
+                if (e.kind() == ErrorKind::Io) throw; // this machine's trouble
                 note(context, "artifact " + one.source + ": " + e.message());
                 one.status = "failed";
             }

@@ -12,7 +12,8 @@ struct CollectedArtifact {
     std::string type;        // "file", "directory"
     std::string status;      // "ok", "empty", "failed", "skipped"
     std::string service = "main";
-    Path host; // the copy: a folder, or the file itself
+    Path host;                         // the copy: a folder, or the file itself
+    std::vector<std::string> left_out; // links, devices, what is over the limit
 };
 
 // Runs the task's collect hooks; their failures are notes, never errors of the trial.

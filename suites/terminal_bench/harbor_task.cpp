@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/log.h"
+#include "assay/base/redact.h"
 #include "assay/base/text.h"
 #include "digest.h"
 
@@ -221,6 +222,11 @@ std::shared_ptr<const HarborTask> load_task(const Path& folder, const LoadOption
     }
     task->verifier_env = resolve(task->toml.verifier.env, options.host, file.string());
     task->solution_env = resolve(task->toml.solution_env, options.host, file.string());
+    std::vector<const Variables*> hidden = {&task->verifier_env, &task->solution_env};
+    if (task->verifier) hidden.push_back(&task->verifier->environment);
+    for (const Variables* variables : hidden)
+        for (const auto& [name, value] : *variables)
+            if (is_secret_name(name)) task->secrets.emplace(name, value);
     task->metadata = task->toml.metadata;
     fill_limits(*task);
     task->header.id = utf8_clean(task->folder.filename().string());

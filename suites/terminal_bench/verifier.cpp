@@ -35,8 +35,8 @@ bool clear_verifier_folders(Sandbox& sandbox, bool tests_too, const Cancel& canc
     if (tests_too) command = "rm -rf /tests && " + command;
     ExecResult done = run_shell(sandbox, command, as_root(), cancel);
     if (!done.ok())
-        throw Error(ErrorKind::Sandbox, "clearing /logs/verifier: " + done.status.text() + ": " +
-                                            utf8_clean(done.out.substr(0, 500)));
+        throw Error(ErrorKind::Verifier, "clearing /logs/verifier: " + done.status.text() + ": " +
+                                             utf8_clean(done.out.substr(0, 500)));
     return !trim(before.out).empty();
 }
 
@@ -173,6 +173,19 @@ ScoreResult verify_separate(const HarborTask& task, VerifierMode mode,
     return to_score(run_in(sandbox, task, mode, task.toml.verifier.user, context), false);
 }
 
+// A sandbox in which no command starts any more was spoilt by the agent: trying again with the same
+// agent is no remedy, as it would be for a lost sandbox.
+ScoreResult verify_either(const HarborTask& task, VerifierMode mode,
+                          const std::vector<CollectedArtifact>& artifacts, TrialContext& context) {
+    try {
+        return task.toml.verifier.separate ? verify_separate(task, mode, artifacts, context)
+                                           : verify_shared(task, mode, context);
+    } catch (const StartError& e) {
+        throw Error(ErrorKind::Verifier,
+                    "no command can be started where the agent worked: " + e.message());
+    }
+}
+
 void add_deviations(ScoreResult& result, const HarborTask& task, VerifierMode mode,
                     const std::vector<BaseRecord>& bases) {
     result.deviations = task.deviations;
@@ -196,10 +209,13 @@ ScoreResult verify(const HarborTask& task, VerifierMode mode, TrialContext& cont
     auto artifacts = collect_artifacts(task, main, host.path(), context);
     keep_artifacts(artifacts, context);
     keep_agent_logs(main, context);
-    ScoreResult result = task.toml.verifier.separate
-                             ? verify_separate(task, mode, artifacts, context)
-                             : verify_shared(task, mode, context);
+    ScoreResult result = verify_either(task, mode, artifacts, context);
     add_deviations(result, task, mode, bases);
+    for (const CollectedArtifact& artifact : artifacts)
+        if (task.toml.verifier.separate && !artifact.left_out.empty())
+            result.deviations.push_back("the verifier got " + artifact.source + " without " +
+                                        std::to_string(artifact.left_out.size()) +
+                                        " entries, the first: " + artifact.left_out.front());
     if (task.toml.environment.memory_mb && !can.limit_memory)
         result.deviations.emplace_back("the task's memory limit does not hold on this machine");
     if (task.toml.environment.cpus && !can.limit_cpus)

@@ -35,6 +35,35 @@ print(n)')";
     CHECK(std::stoi(sh(limited->main(), many).out) < 64);
 }
 
+TEST_CASE("a sandbox that names no limit has one on processes all the same") {
+    if (!backend().capabilities().limit_pids) {
+        WARN("skipped: no pids cgroup on this machine");
+        return;
+    }
+    auto environment = host_environment();
+    // The kernel's count of what the sandbox's own pids cgroup would allow is not visible inside;
+    // more sleeping threads than the limit are.
+    ExecOptions options;
+    options.timeout = std::chrono::seconds(60);
+    ExecResult result = sh(environment->main(), R"(python3 -c '
+import threading
+threading.stack_size(65536)
+stop = threading.Event()
+n = 0
+try:
+    while n < 9000:
+        threading.Thread(target=stop.wait, daemon=True).start()
+        n += 1
+except RuntimeError: pass
+print(n, flush=True)
+stop.set()')",
+                           options);
+    INFO(result.out << result.err);
+    int threads = std::atoi(result.out.c_str());
+    CHECK(threads > 1000);
+    CHECK(threads < 8192);
+}
+
 TEST_CASE("a memory hog is killed, counted, and takes nobody else with it") {
     if (!backend().capabilities().limit_memory) {
         WARN("skipped: no memory cgroup on this machine");

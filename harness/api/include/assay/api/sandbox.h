@@ -34,6 +34,14 @@ class StartError : public Error {
         : Error(ErrorKind::Sandbox, std::move(message)) {}
 };
 
+// The path itself is the trouble (a folder, too large, a loop of links): whoever made the file did
+// it.
+class PathError : public Error {
+  public:
+    explicit PathError(std::string message)
+        : Error(ErrorKind::Sandbox, std::move(message)) {}
+};
+
 enum class NetworkMode { None, AllowList, Public };
 struct NetworkPolicy {
     NetworkMode mode = NetworkMode::None;
@@ -181,7 +189,7 @@ class Sandbox {
                           const Cancel& cancel) = 0;
     virtual void put_folder(const Path& host_folder, const std::string& path,
                             const Cancel& cancel) = 0;
-    // nullopt: no such file. Over `limit` bytes: Error(Sandbox). A folder: see get_folder.
+    // nullopt: no such file. Over `limit` bytes, a folder, a loop: PathError.
     virtual std::optional<std::string> get_file(const std::string& path, std::uint64_t limit,
                                                 const Cancel& cancel) = 0;
     // Copies regular files and folders below `path` to the host; links, devices and what is over

@@ -49,7 +49,8 @@ struct Task {
     // What the suite wants of the agent, e.g. {"max_tool_calls": "100"}; the user's settings win,
     // keys that an agent does not know are ignored.
     std::map<std::string, std::string> agent_defaults;
-    std::string metadata = "{}"; // JSON object, for reports
+    std::map<std::string, std::string> secrets; // name and value, kept out of store, report and log
+    std::string metadata = "{}";                // JSON object, for reports
 };
 using TaskRef = std::shared_ptr<const Task>;
 
