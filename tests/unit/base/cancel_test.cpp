@@ -81,32 +81,23 @@ TEST_CASE("many threads may cancel and watch at once") {
     for (int round = 0; round < 50; ++round) {
         Cancel root;
         std::atomic<int> calls{0};
+        auto wait = [&] {
+            Cancel child = root.child();
+            std::atomic<bool> called{false};
+            auto watch = child.on_cancel([&] {
+                ++calls;
+                called = true;
+            });
+            child.sleep_for(5s);
+            // A sleeper may see the cause before its callback has run; it stays until it has, since
+            // a watch that is gone is not called.
+            for (int i = 0; i < 5000 && !called; ++i) std::this_thread::sleep_for(1ms);
+        };
         {
             std::vector<std::jthread> threads;
-            for (int i = 0; i < 4; ++i)
-                threads.emplace_back([&] {
-                    Cancel child = root.child();
-                    auto watch = child.on_cancel([&] { ++calls; });
-                    child.sleep_for(5s);
-                });
+            for (int i = 0; i < 4; ++i) threads.emplace_back(wait);
             threads.emplace_back([&] { root.cancel(Cause::User); });
         }
         REQUIRE(calls == 4);
     }
-}
-
-TEST_CASE("a stopped clock moves the deadline by the time it stood") {
-    Cancel phase = Cancel().child(Cause::Deadline, 30ms, "30 ms");
-    Cancel exec = phase.child();
-    phase.stop_clock();
-    std::this_thread::sleep_for(60ms);
-    CHECK_FALSE(exec.cancelled());
-    CHECK(exec.poll_timeout() >= 0); // whoever waits looks again
-    phase.start_clock();
-    CHECK_FALSE(exec.cancelled());
-    std::this_thread::sleep_for(40ms);
-    CHECK(exec.cancelled());
-
-    phase.stop_clock(); // too late: it has passed
-    CHECK(phase.cancelled());
 }
