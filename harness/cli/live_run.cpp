@@ -112,10 +112,11 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
                                           suite_->info().version)
             .hint("use the same build, or start a new run");
     load_tasks();
-    if (!arguments_.prices.empty()) {
-        prices_text_ = RealFileSystem().read(arguments_.prices, 1 << 20);
-        prices_ = std::make_shared<PriceTable>(PriceTable::parse(prices_text_, arguments_.prices));
-    }
+    prices_text_ = arguments_.prices.empty() ? plan_settings_.prices
+                                             : RealFileSystem().read(arguments_.prices, 1 << 20);
+    if (!prices_text_.empty())
+        prices_ = std::make_shared<PriceTable>(PriceTable::parse(
+            prices_text_, arguments_.prices.empty() ? "the plan's prices" : arguments_.prices));
     SandboxSettings sandbox = sandbox_settings(arguments_.state);
     sandbox.image_map = plan_settings_.image_map;
     sandbox.image_map_file = plan_settings_.image_map_file;

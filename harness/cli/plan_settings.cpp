@@ -38,6 +38,7 @@ PlanSettings PlanSettings::from(const RunArguments& arguments) {
     out.budget.cost = arguments.max_attempt_cost;
     if (arguments.max_seconds) out.budget.time = from_seconds(*arguments.max_seconds);
     out.context_tokens = arguments.context_tokens;
+    if (!arguments.prices.empty()) out.prices = RealFileSystem().read(arguments.prices, 1 << 20);
     return out;
 }
 
@@ -56,6 +57,7 @@ std::string PlanSettings::json() const {
     if (budget.cost) out["max_attempt_cost"] = *budget.cost;
     if (budget.time) out["max_seconds"] = seconds(*budget.time);
     if (context_tokens) out["context_tokens"] = *context_tokens;
+    if (!prices.empty()) out["prices"] = prices;
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -79,6 +81,7 @@ PlanSettings PlanSettings::parse(const std::string& text) {
             out.budget.time = from_seconds(in["max_seconds"].get<double>());
         if (in.contains("context_tokens"))
             out.context_tokens = in["context_tokens"].get<std::uint64_t>();
+        out.prices = in.value("prices", "");
         return out;
     } catch (const Json::exception& e) {
         throw Error(ErrorKind::Input, std::string("the plan's settings: ") + e.what());

@@ -19,6 +19,7 @@ struct PlanSettings {
     double timeout_multiplier = 1;
     Budget budget;
     std::optional<std::uint64_t> context_tokens;
+    std::string prices; // text of --prices: a resume counts in the same money
 
     static PlanSettings from(const RunArguments& arguments); // Error(Usage)
     static PlanSettings parse(const std::string& json);      // Error(Input)

@@ -159,6 +159,24 @@ TEST_CASE("--max-cost stops with 130 and a resume goes on where it was") {
     CHECK(assay.show("r.db")["attempts"].size() == 6);
 }
 
+TEST_CASE("a resume counts by the prices of the start") {
+    Binary assay;
+    assay.write_sums(4);
+    Json script = {{"rules", Json::array({{{"say", "1"},
+                                           {"usage", {{"prompt", 1000000}, {"completion", 0}}}}})}};
+    assay.write("model.json", script.dump());
+    assay.write("prices.json", R"({"*": {"input": 1.5, "output": 0}})");
+    CommandResult run =
+        assay(run_sums("r.db", {"--agent", "tools", "--model", "script:model.json", "--jobs", "1",
+                                "--prices", "prices.json", "--max-cost", "2"}));
+    INFO(run.out << run.err);
+    CHECK(run.exit.code == 130);
+    CHECK(assay({"resume", "r.db"}).exit.code == 0);
+    Json attempts = assay.show("r.db")["attempts"];
+    REQUIRE(attempts.size() == 4);
+    for (const Json& attempt : attempts) CHECK(attempt["usage"]["cost"] == 1.5);
+}
+
 TEST_CASE("a recorded run replays to the same answers") {
     Binary assay;
     assay.write_sums(3);
