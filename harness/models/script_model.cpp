@@ -2,6 +2,7 @@
 #include "assay/base/error.h"
 #include "assay/base/sync.h"
 #include "assay/base/text.h"
+#include "assay/models/prices.h"
 #include "factories.h"
 #include "script_file.h"
 
@@ -95,9 +96,10 @@ std::uint64_t estimate_tokens(std::size_t bytes) {
 
 class ScriptModel final : public Model {
   public:
-    ScriptModel(Script script, std::string spec)
+    ScriptModel(Script script, std::string spec, std::shared_ptr<const PriceTable> prices)
         : script_(std::move(script))
-        , spec_(std::move(spec)) {}
+        , spec_(std::move(spec))
+        , prices_(std::move(prices)) {}
 
     std::string name() const override { return spec_; }
     ModelCapabilities capabilities() const override {
@@ -198,8 +200,8 @@ class ScriptModel final : public Model {
         return out;
     }
 
-    static void fill_usage(Usage& usage, const ScriptAnswer& answer,
-                           const CompletionRequest& request, std::size_t bytes) {
+    void fill_usage(Usage& usage, const ScriptAnswer& answer, const CompletionRequest& request,
+                    std::size_t bytes) const {
         if (answer.prompt_tokens) {
             usage.prompt_tokens = *answer.prompt_tokens;
         } else {
@@ -211,10 +213,12 @@ class ScriptModel final : public Model {
         usage.cached_tokens = answer.cached_tokens;
         usage.reasoning_tokens = answer.reasoning_tokens;
         usage.cost = answer.cost;
+        if (!usage.cost && prices_) usage.cost = prices_->cost(script_.name, usage);
     }
 
     const Script script_;
     const std::string spec_;
+    const std::shared_ptr<const PriceTable> prices_;
     Sync<std::map<std::string, Progress>> progress_;
 };
 
@@ -233,7 +237,8 @@ std::unique_ptr<Model> make_script_model(std::string_view rest, const ModelOptio
         throw Error(ErrorKind::Input, "model script: " + e.message()).hint("see docs/models.md");
     }
     Script script = parse_script(text, path.filename().string());
-    return std::make_unique<ScriptModel>(std::move(script), "script:" + std::string(rest));
+    return std::make_unique<ScriptModel>(std::move(script), "script:" + std::string(rest),
+                                         options.prices);
 }
 
 } // namespace assay
