@@ -145,7 +145,8 @@ Verdict judge_claim(const std::string& prompt, const std::string& response,
         try {
             verdict = parse_verdict(judge.complete(request, {}, limited).message.text());
         } catch (const ModelError& e) {
-            // A wrong key or name fails every claim of every trial: the run's trouble, not a verdict.
+            // A wrong key or name fails every claim of every trial: the run's trouble, not a
+            // verdict.
             if (e.fault() == ModelFault::Auth || e.fault() == ModelFault::NotFound) throw;
             verdict.reason = "the judge's call failed: " + e.message();
         } catch (const Interrupted& e) {
