@@ -56,14 +56,27 @@ RetryingModel::RetryingModel(std::shared_ptr<Model> inner, std::shared_ptr<Conne
         sleep_ = [](Nanoseconds time, const Cancel& cancel) { return cancel.sleep_for(time); };
 }
 
+Completion RetryingModel::call_inner(const CompletionRequest& request, const DeltaSink& sink,
+                                     const Cancel& cancel) {
+    if (!request.try_limit) return inner_->complete(request, sink, cancel);
+    try {
+        return inner_->complete(request, sink,
+                                cancel.child(Cause::Deadline, *request.try_limit, "one try"));
+    } catch (const Interrupted&) {
+        cancel.check();
+        throw ModelError(ModelFault::Timeout,
+                         fmt::format("no answer within {:g} s", seconds(*request.try_limit)));
+    }
+}
+
 Completion RetryingModel::try_once(const CompletionRequest& request, const DeltaSink& sink,
                                    const Cancel& cancel, double& queued) {
-    if (!limit_) return inner_->complete(request, sink, cancel);
+    if (!limit_) return call_inner(request, sink, cancel);
     auto began = clock_.now();
     ConnectionLimit::Slot slot = limit_->acquire(cancel);
     queued += seconds(clock_.now() - began);
     try {
-        Completion completion = inner_->complete(request, sink, cancel);
+        Completion completion = call_inner(request, sink, cancel);
         slot.succeeded();
         return completion;
     } catch (const ModelError& e) {

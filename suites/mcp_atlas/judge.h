@@ -30,7 +30,8 @@ std::string bounded_response(const std::string& response);
 // Outcome::Failed with the reason if there is none.
 Verdict parse_verdict(std::string_view text);
 
-// Asks again, up to `tries` calls in all, while the answer cannot be read or the call fails.
+// Asks again, up to `tries` calls in all, while the answer cannot be read or the judge refuses.
+// A judge that cannot be reached is no verdict: its ModelError goes on.
 Verdict judge_claim(const std::string& prompt, const std::string& response,
                     const std::string& claim, int tries, TrialContext& context);
 

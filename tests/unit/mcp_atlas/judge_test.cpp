@@ -53,7 +53,7 @@ TEST_CASE("an answer is cut at 500,000 characters, not bytes") {
 
 TEST_CASE("the judge is asked again while its answer is of no use") {
     FakeTrial trial;
-    trial.fake_model("judge").say("hm").fail(ModelFault::Fatal).say(kYes);
+    trial.fake_model("judge").say("hm").fail(ModelFault::Refused).say(kYes);
     Verdict verdict = judge_claim("q", "a", "the claim", 3, trial);
     CHECK(verdict.outcome == Outcome::Fulfilled);
     CHECK(verdict.claim == "the claim");
@@ -71,4 +71,28 @@ TEST_CASE("the judge is asked again while its answer is of no use") {
     Verdict failed = judge_claim("q", "a", "c", 2, never);
     CHECK(failed.outcome == Outcome::Failed);
     CHECK(failed.reason.find("no JSON verdict") == 0);
+}
+
+TEST_CASE("the judge's minute is that of one try, not of our queues") {
+    FakeTrial trial;
+    trial.fake_model("judge").say(kYes);
+    judge_claim("q", "a", "c", 1, trial);
+    CHECK(trial.fake_model("judge").requests[0].try_limit == std::chrono::seconds(60));
+}
+
+TEST_CASE("a judge that cannot be reached gives no verdict, whatever the number of tries") {
+    for (ModelFault fault :
+         {ModelFault::Retry, ModelFault::Overload, ModelFault::Timeout, ModelFault::BadRequest,
+          ModelFault::Auth, ModelFault::NotFound, ModelFault::Fatal}) {
+        FakeTrial trial;
+        trial.fake_model("judge").fail(fault).say(kYes);
+        CHECK_THROWS_AS(judge_claim("q", "a", "c", 3, trial), ModelError);
+    }
+    for (ModelFault fault : {ModelFault::Refused, ModelFault::ContextOverflow}) {
+        FakeTrial trial;
+        trial.fake_model("judge").fail(fault, "too long");
+        Verdict verdict = judge_claim("q", "a", "c", 1, trial);
+        CHECK(verdict.outcome == Outcome::Failed);
+        CHECK(verdict.reason == "the judge's call failed: too long");
+    }
 }

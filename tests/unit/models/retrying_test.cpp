@@ -107,6 +107,67 @@ TEST_CASE("retry: a cancel ends the wait with its own cause") {
     CHECK(r.limit->in_flight() == 0);
 }
 
+namespace {
+
+// Hangs in its first calls, as a server that never answers does.
+class HangingModel final : public Model {
+  public:
+    explicit HangingModel(int hanging)
+        : hanging_(hanging) {}
+    std::string name() const override { return "hanging"; }
+    ModelCapabilities capabilities() const override { return {}; }
+    std::string connection_key() const override { return "hanging"; }
+    Completion complete(const CompletionRequest&, const DeltaSink&, const Cancel& cancel) override {
+        if (hanging_-- > 0) cancel.sleep_for(60s);
+        cancel.check();
+        return {};
+    }
+
+  private:
+    int hanging_;
+};
+
+} // namespace
+
+TEST_CASE("retry: try_limit bounds one try, and reaching it is a time-out that is tried again") {
+    SystemClock clock;
+    FakeSink sink;
+    RetryingModel model(std::make_shared<HangingModel>(1), nullptr, {}, clock,
+                        [](Nanoseconds, const Cancel&) { return true; });
+    CompletionRequest request;
+    request.events = &sink;
+    request.try_limit = 20ms;
+    CHECK(model.complete(request, {}, Cancel()).tries == 2);
+    CHECK(sink.has(EventKind::Retry, R"("fault":"timeout")"));
+    CHECK(sink.has(EventKind::Retry, "no answer within 0.02 s"));
+
+    RetryingModel hangs(std::make_shared<HangingModel>(1), nullptr, {}, clock);
+    Cancel stopped;
+    stopped.cancel(Cause::User); // what ends the call for another reason keeps that reason
+    CHECK_THROWS_AS(hangs.complete(request, {}, stopped), Interrupted);
+}
+
+TEST_CASE("retry: waiting for a place or a Retry-After is not of the try") {
+    SystemClock clock;
+    auto limit = std::make_shared<ConnectionLimit>(ConnectionSettings{1, 1, 1, false, 15s}, clock);
+    auto fake = std::make_shared<FakeModel>();
+    fake->fail(ModelFault::Overload).say("ok");
+    RetryingModel model(fake, limit, {}, clock, [](Nanoseconds, const Cancel& cancel) {
+        return cancel.sleep_for(300ms); // longer than a try may take
+    });
+    CompletionRequest request;
+    request.try_limit = 200ms;
+    ConnectionLimit::Slot taken = limit->acquire(Cancel());
+    Completion completion;
+    std::jthread caller([&] { completion = model.complete(request, {}, Cancel()); });
+    while (limit->waiting() != 1) std::this_thread::yield();
+    std::this_thread::sleep_for(300ms);
+    taken = {};
+    caller.join();
+    CHECK(completion.message.text() == "ok");
+    CHECK(completion.tries == 2); // only the overload's
+}
+
 TEST_CASE("limit: doubles per clean round, is cut by an overload, recovers") {
     ManualClock clock;
     ConnectionLimit limit({4, 1, 100, true, 15s}, clock);

@@ -48,6 +48,8 @@ struct CompletionRequest {
     SeedKey seed;
     std::optional<Id> parent;    // the completion that this one continues
     EventSink* events = nullptr; // of the trial, set by the recorder: retries are told here
+    // Of each try alone, kept by RetryingModel: waits for a place or a Retry-After do not count.
+    std::optional<Nanoseconds> try_limit;
 };
 
 struct Usage {
