@@ -45,6 +45,11 @@ std::string tools_json(const std::vector<ToolSpec>& tools) {
     return "[" + out + "]";
 }
 
+std::size_t common_prefix(const std::vector<MessageRef>& a, const std::vector<MessageRef>& b) {
+    auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+    return static_cast<std::size_t>(end - a.begin());
+}
+
 } // namespace
 
 SeedKey RecordingModel::seed_of(int turn) const {
@@ -62,54 +67,48 @@ SeedKey RecordingModel::next_seed() {
     return seed_of(turns_);
 }
 
-// The whole of `known` must be a prefix of the request; 0 if it is not.
-std::size_t RecordingModel::common_prefix(const Conversation& known,
-                                          const CompletionRequest& request) const {
-    std::size_t n = known.messages.size();
-    if (n == 0 || n > request.messages.size()) return 0;
-    return std::equal(known.messages.begin(), known.messages.end(), request.messages.begin()) ? n
-                                                                                              : 0;
-}
-
-RecordingModel::Conversation&
-RecordingModel::continue_conversation(const CompletionRequest& request, CallRecord& record) {
-    std::size_t best = conversations_.size(), shared = 0;
-    for (std::size_t i = 0; i < conversations_.size(); ++i) {
-        std::size_t n = common_prefix(conversations_[i], request);
-        if (n >= shared && n > 0) {
-            best = i;
-            shared = n;
+RecordingModel::Parent RecordingModel::find_parent(const std::vector<MessageRef>& prompt) const {
+    Parent best;
+    std::size_t longest = 0;
+    for (const Conversation& known : conversations_) {
+        std::size_t shared = common_prefix(known.messages, prompt);
+        // From the last on: the first that fits is mostly the one.
+        for (auto at = known.calls.rbegin(); at != known.calls.rend(); ++at) {
+            std::size_t n = at->length;
+            // Without an answer after it, it is the same question again and not a continuation.
+            if (n > shared || n >= prompt.size() || prompt[n]->role != Role::Assistant) continue;
+            if (n < longest || (n == longest && best.told > n)) continue;
+            bool own = sha256(to_json(*prompt[n])) == at->output;
+            best = {at->call, own ? n + 1 : n};
+            longest = n;
         }
     }
-    Conversation next;
-    if (best < conversations_.size()) {
-        next = std::move(conversations_[best]);
-        conversations_.erase(conversations_.begin() + static_cast<std::ptrdiff_t>(best));
-        record.parent = next.call;
+    return best;
+}
+
+void RecordingModel::remember(const std::vector<MessageRef>& prompt, const CallRecord& record) {
+    auto continues = [&](const Conversation& known) {
+        if (common_prefix(known.messages, prompt) == prompt.size()) return true; // asked again
+        return record.parent &&
+               std::any_of(known.calls.begin(), known.calls.end(),
+                           [&](const Answered& call) { return call.call == *record.parent; });
+    };
+    auto found = std::find_if(conversations_.begin(), conversations_.end(), continues);
+    Conversation conversation;
+    if (found != conversations_.end()) {
+        conversation = std::move(*found);
+        conversations_.erase(found);
     } else if (conversations_.size() >= kConversations) {
         conversations_.erase(conversations_.begin());
     }
-    for (std::size_t i = shared; i < request.messages.size(); ++i) {
-        const MessageRef& message = request.messages[i];
-        next.messages.push_back(message);
-        bool first = i == shared && record.parent.has_value();
-        if (first && message->role == Role::Assistant && sha256(to_json(*message)) == next.output)
-            continue; // the parent's own output
-        add_message(*message, record);
+    std::size_t shared = common_prefix(conversation.messages, prompt);
+    if (shared < prompt.size()) {
+        std::erase_if(conversation.calls,
+                      [&](const Answered& call) { return call.length > shared; });
+        conversation.messages = prompt;
     }
-    next.call = record.id;
-    conversations_.push_back(std::move(next));
-    return conversations_.back();
-}
-
-void RecordingModel::add_message(const Message& message, CallRecord& record) {
-    record.added.push_back(context_.blobs.put(to_json(message), "application/json"));
-}
-
-void RecordingModel::note_tools(const std::vector<ToolSpec>& tools, CallRecord& record) {
-    if (same_tools(tools, tools_)) return;
-    tools_ = tools;
-    record.tools = context_.blobs.put(tools_json(tools), "application/json");
+    conversation.calls.push_back({record.id, prompt.size(), record.output.hash});
+    conversations_.push_back(std::move(conversation));
 }
 
 Completion RecordingModel::complete(const CompletionRequest& request, const DeltaSink& sink,
@@ -117,36 +116,42 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     context_.budget.check();
     cancel.check();
     CallRecord record;
-    CompletionRequest sent = request; // messages are shared: cheap
+    Parent parent;
     {
         std::lock_guard lock(mutex_);
         record.turn = turns_++;
-        record.id = call_id(context_.writer.id(), role_, record.turn);
-        continue_conversation(request, record);
-        note_tools(request.tools, record);
+        parent = find_parent(request.messages);
     }
-    sent.seed = seed_of(record.turn);
-    sent.events = &context_.writer;
-    if (!sent.parent) sent.parent = record.parent;
+    record.id = call_id(context_.writer.id(), role_, record.turn);
+    record.parent = parent.call;
     record.role = role_;
     record.sampling = sampling_json(request.sampling);
     record.began = context_.clock.wall_microseconds();
+    CompletionRequest sent = request; // messages are shared: cheap
+    sent.seed = seed_of(record.turn);
+    sent.events = &context_.writer;
+    if (!sent.parent) sent.parent = record.parent;
 
     MonoTime began = context_.clock.now();
     Completion completion = inner_.complete(sent, sink, cancel);
     record.seconds = seconds(context_.clock.now() - began);
     completion.id = record.id;
-    store(sent, completion, std::move(record));
+    store(sent, parent, completion, std::move(record));
     return completion;
 }
 
-void RecordingModel::store(const CompletionRequest&, const Completion& completion,
-                           CallRecord record) {
+void RecordingModel::store(const CompletionRequest& sent, const Parent& parent,
+                           const Completion& completion, CallRecord record) {
+    for (std::size_t i = parent.told; i < sent.messages.size(); ++i)
+        record.added.push_back(context_.blobs.put(to_json(*sent.messages[i]), "application/json"));
     record.output = context_.blobs.put(to_json(completion.message), "application/json");
     {
         std::lock_guard lock(mutex_);
-        for (Conversation& known : conversations_)
-            if (known.call == record.id) known.output = record.output.hash;
+        remember(sent.messages, record);
+        if (!same_tools(sent.tools, tools_)) {
+            tools_ = sent.tools;
+            record.tools = context_.blobs.put(tools_json(tools_), "application/json");
+        }
     }
     record.model = completion.model.empty() ? inner_.name() : completion.model;
     record.finish = to_string(completion.finish);

@@ -3,8 +3,10 @@
 //
 // What a CallRecord means: the prompt of a call is the prompt of its parent, the parent's output,
 // then `added` - except that an `added` that begins with an assistant message replaces the parent's
-// output (the agent rewrote it). Without a parent `added` is the whole prompt. The parent is found
-// by comparing MessageRefs, so an agent that names none is stored just as compactly.
+// output (the agent rewrote it). Without a parent `added` is the whole prompt. The parent is the
+// latest call whose prompt and an answer to it were sent again: found by comparing MessageRefs, so
+// an agent that names none is stored just as compactly, and one that asks the same again is not
+// given an answer that it left out.
 #pragma once
 
 #include "assay/api/model.h"
@@ -48,19 +50,26 @@ class RecordingModel final : public Model {
     SeedKey next_seed();
 
   private:
-    struct Conversation { // as of its latest call
+    struct Answered { // a call: its prompt is the first `length` messages of its conversation
         Id call;
-        std::vector<MessageRef> messages;
+        std::size_t length = 0;
         Digest output;
+    };
+    struct Conversation {
+        std::vector<MessageRef> messages; // the latest prompt
+        std::vector<Answered> calls;
+    };
+    struct Parent {
+        std::optional<Id> call;
+        std::size_t told = 0; // messages of the request that the parent's prompt and output hold
     };
     static constexpr std::size_t kConversations = 4; // a summariser's, beside the main one
 
     SeedKey seed_of(int turn) const;
-    Conversation& continue_conversation(const CompletionRequest& request, CallRecord& record);
-    std::size_t common_prefix(const Conversation& known, const CompletionRequest& request) const;
-    void add_message(const Message& message, CallRecord& record);
-    void note_tools(const std::vector<ToolSpec>& tools, CallRecord& record);
-    void store(const CompletionRequest& request, const Completion& completion, CallRecord record);
+    Parent find_parent(const std::vector<MessageRef>& prompt) const; // the mutex is held,
+    void remember(const std::vector<MessageRef>& prompt, const CallRecord& record); // in these two
+    void store(const CompletionRequest& sent, const Parent& parent, const Completion& completion,
+               CallRecord record);
 
     Model& inner_;
     const std::string role_;

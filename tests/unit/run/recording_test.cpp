@@ -82,6 +82,91 @@ TEST_CASE("a rewritten answer and a fresh conversation are told apart") {
     CHECK(message_from_json(f.store->memory.get(row.calls[2].added[0])).role == Role::Assistant);
 }
 
+namespace {
+
+// The prompt of a call as a reader puts it together from the rows.
+std::vector<std::string> stored_prompt(FakeStore& store, const FakeTry& row, const Id& id) {
+    for (const CallRecord& call : row.calls) {
+        if (call.id != id) continue;
+        std::vector<std::string> prompt;
+        if (call.parent) {
+            prompt = stored_prompt(store, row, *call.parent);
+            for (const CallRecord& parent : row.calls)
+                if (parent.id == *call.parent) prompt.push_back(store.memory.get(parent.output));
+        }
+        for (std::size_t i = 0; i < call.added.size(); ++i) {
+            std::string added = store.memory.get(call.added[i]);
+            if (i == 0 && call.parent && message_from_json(added).role == Role::Assistant)
+                prompt.pop_back(); // rewritten
+            prompt.push_back(std::move(added));
+        }
+        return prompt;
+    }
+    FAIL("no such call");
+    return {};
+}
+
+} // namespace
+
+TEST_CASE("what is stored is what was sent, however the agent goes back and forth") {
+    RunFixture f;
+    auto model = echo_model();
+    f.models["agent"] = model;
+    f.agent = [](const Task&, TrialContext& context) {
+        Model& agent = context.model("agent");
+        CompletionRequest request;
+        auto ask = [&] {
+            Completion c = agent.complete(request, {}, context.cancel());
+            return std::make_shared<const Message>(c.message);
+        };
+        auto say = [&](const char* text) { request.messages.push_back(user_message(text)); };
+        say("one");
+        ask();                    // 0
+        MessageRef first = ask(); // 1: the same again, without the answer
+        request.messages.push_back(first);
+        say("two");
+        MessageRef second = ask(); // 2
+        MessageRef other = ask();  // 3: as 2, of which it must not be the child
+        auto fork = request.messages;
+        request.messages.push_back(other); // the answer of 3, not of 2
+        say("three");
+        ask(); // 4
+        request.messages = fork;
+        request.messages.push_back(second); // goes on after 2
+        say("summarise");
+        ask(); // 5
+        request.messages = {fork[0]};
+        say("no answer between"); // continues no call
+        ask();                    // 6
+        request.messages = fork;
+        request.messages.push_back(assistant_message("rewritten"));
+        say("four");
+        ask(); // 7
+    };
+    f.go();
+    FakeTry row = f.only_try();
+    REQUIRE(row.calls.size() == 8);
+    for (std::size_t i = 0; i < 8; ++i) {
+        std::vector<std::string> sent;
+        for (const MessageRef& message : model->requests.at(i).messages)
+            sent.push_back(to_json(*message));
+        INFO("call " << i);
+        CHECK(stored_prompt(*f.store, row, row.calls[i].id) == sent);
+        CHECK(model->requests[i].parent == row.calls[i].parent);
+    }
+    const auto& calls = row.calls;
+    CHECK_FALSE(calls[1].parent);
+    CHECK(calls[2].parent == calls[1].id);
+    CHECK(calls[3].parent == calls[1].id);
+    CHECK(calls[3].added.size() == 1);
+    CHECK(calls[4].parent == calls[3].id);
+    CHECK(calls[4].added.size() == 1);
+    CHECK(calls[5].parent == calls[2].id);
+    CHECK(calls[5].added.size() == 1);
+    CHECK_FALSE(calls[6].parent);
+    CHECK(calls[7].added.size() == 2);
+}
+
 TEST_CASE("ids and seeds are the same in every run of the plan") {
     std::vector<Id> ids;
     for (int i = 0; i < 2; ++i) {
