@@ -127,6 +127,28 @@ bool Trial::failed(const PhaseOutcome& outcome) {
     return true;
 }
 
+// All that the task will ever ask of the sandboxes: a need that is found wanting at the end has
+// cost the agent's whole run.
+void Trial::check_needs() {
+    SandboxBackend& sandboxes = *parts_.run.sandboxes;
+    sandboxes.check(task_->environment);
+    try {
+        for (const NetworkPolicy& network : task_->later_networks) {
+            EnvironmentSpec changed = task_->environment;
+            changed.sandboxes.front().network = network;
+            sandboxes.check(changed);
+        }
+        for (const EnvironmentSpec& later : task_->later_environments) {
+            sandboxes.check(later);
+            for (const SandboxSpec& sandbox : later.sandboxes)
+                sandboxes.prepare(sandbox.base, phase_cancel_);
+        }
+    } catch (Error& e) {
+        e.frame("checking what later phases of " + task_->header.id + " need");
+        throw;
+    }
+}
+
 void Trial::start_environment() {
     budget_ = std::make_unique<TryBudget>(budget_of(), parts_.meter);
     if (parts_.run.redactor != nullptr) {
@@ -139,7 +161,7 @@ void Trial::start_environment() {
     if (!agent_->info().needs_model) // the others tell what they say themselves
         events().emit(EventKind::Message, R"({"role":"user","source":"instruction"})",
                       {{"text", blobs().put(task_->instruction, "text/plain")}});
-    parts_.run.sandboxes->check(task_->environment);
+    check_needs();
     phase_cancel_.check();
     environment_began_ = clock().now();
     environment_ = parts_.run.sandboxes->start(task_->environment, phase_cancel_);

@@ -84,6 +84,7 @@ class Trial final : public TrialContext {
     std::optional<Nanoseconds> scaled(const std::optional<Nanoseconds>& mine,
                                       const std::optional<Nanoseconds>& task) const;
     Budget budget_of() const;
+    void check_needs();
     void start_environment();
     void keep_score(const ScoreResult& result);
     TryEnd finish();

@@ -100,7 +100,10 @@ void check_files(const HarborTask& task) {
 
 void fill_limits(HarborTask& task) {
     using namespace std::chrono_literals;
-    task.limits.environment_start = bounded_seconds(task.toml.environment.build_timeout);
+    double build = task.toml.environment.build_timeout;
+    if (task.toml.verifier.separate) // its base is built before the agent runs, too
+        build += task.toml.verifier.environment.value_or(EnvironmentTable{}).build_timeout;
+    task.limits.environment_start = bounded_seconds(build);
     task.limits.agent_setup = 360s; // Harbor's, the same for all tasks
     if (task.toml.agent.timeout) task.limits.agent = bounded_seconds(*task.toml.agent.timeout);
     task.limits.verify = bounded_seconds(task.toml.verifier.timeout);
@@ -182,6 +185,13 @@ NetworkPolicy network_policy(const Network& network) {
     return out;
 }
 
+std::optional<NetworkPolicy> HarborTask::verifier_network() const {
+    const Network& own = toml.verifier.network;
+    if (toml.verifier.separate) return std::nullopt; // it has a sandbox of its own
+    if (own.mode) return network_policy(own);
+    return toml.agent.network.mode ? std::optional(network) : std::nullopt;
+}
+
 Nanoseconds bounded_seconds(double seconds) {
     constexpr double kLongest = 1e9;
     return from_seconds(std::min(seconds, kLongest));
@@ -216,14 +226,19 @@ std::shared_ptr<const HarborTask> load_task(const Path& folder, const LoadOption
     task->environment.sandboxes = {std::move(spec)};
     if (task->toml.verifier.separate) {
         EnvironmentTable own = task->toml.verifier.environment.value_or(EnvironmentTable{});
-        task->verifier =
+        SandboxSpec verifier =
             sandbox_spec(own, task->tests(), options, file.string() + ": verifier.environment");
-        task->verifier->name = "verifier";
+        verifier.name = "verifier";
+        task->later_environments = {{{std::move(verifier)}}};
     }
+    if (task->toml.agent.network.mode)
+        task->later_networks.push_back(network_policy(task->toml.agent.network));
+    if (auto network = task->verifier_network()) task->later_networks.push_back(*network);
     task->verifier_env = resolve(task->toml.verifier.env, options.host, file.string());
     task->solution_env = resolve(task->toml.solution_env, options.host, file.string());
     std::vector<const Variables*> hidden = {&task->verifier_env, &task->solution_env};
-    if (task->verifier) hidden.push_back(&task->verifier->environment);
+    if (task->verifier() != nullptr)
+        hidden.push_back(&task->verifier()->sandboxes.front().environment);
     for (const Variables* variables : hidden)
         for (const auto& [name, value] : *variables)
             if (is_secret_name(name)) task->secrets.emplace(name, value);

@@ -7,6 +7,8 @@
 
 namespace assay::terminal_bench {
 
+NetworkPolicy network_policy(const Network& network); // absent mode: public
+
 struct HarborTask : Task {
     Path folder;
     TaskToml toml;
@@ -14,15 +16,19 @@ struct HarborTask : Task {
     std::string image_user;               // the last USER of environment/Dockerfile, or empty
     bool prebuilt = false;                // there is nothing to build: docker_image alone
     NetworkPolicy network;                // of the environment
-    std::optional<SandboxSpec> verifier;  // the separate verifier's sandbox
     std::vector<std::string> deviations;  // known before anything runs
 
+    // The separate verifier's, or nullptr.
+    const EnvironmentSpec* verifier() const {
+        return later_environments.empty() ? nullptr : &later_environments.front();
+    }
+    // What the shared sandbox's network is changed to for verification, if it is.
+    std::optional<NetworkPolicy> verifier_network() const;
     Path tests() const { return folder / "tests"; }
     Path solution() const { return folder / "solution"; }
 };
 
-NetworkPolicy network_policy(const Network& network); // absent mode: public
-Nanoseconds bounded_seconds(double seconds);          // cut at thirty years: no overflow
+Nanoseconds bounded_seconds(double seconds); // cut at thirty years: no overflow
 
 struct LoadOptions {
     HostVariable host; // variables of this process

@@ -141,11 +141,7 @@ Rewards run_in(Sandbox& sandbox, const HarborTask& task, VerifierMode mode, cons
 
 ScoreResult verify_shared(const HarborTask& task, VerifierMode mode, TrialContext& context) {
     Sandbox& main = context.environment().main();
-    if (task.toml.verifier.network.mode || task.toml.agent.network.mode) {
-        const Network& own = task.toml.verifier.network;
-        NetworkPolicy policy = own.mode ? network_policy(own) : task.network;
-        main.set_network(policy, context.cancel());
-    }
+    if (auto policy = task.verifier_network()) main.set_network(*policy, context.cancel());
     bool early = clear_verifier_folders(main, true, context.cancel());
     if (early) note(context, "a reward file was there before verification; it was removed");
     put_tests(task, main, context.cancel());
@@ -160,9 +156,7 @@ ScoreResult verify_separate(const HarborTask& task, VerifierMode mode,
                             const std::vector<CollectedArtifact>& artifacts,
                             TrialContext& context) {
     run_shell(context.environment().main(), "kill -9 -1", as_root(), context.cancel());
-    EnvironmentSpec spec;
-    spec.sandboxes = {*task.verifier};
-    auto environment = context.new_environment(spec);
+    auto environment = context.new_environment(*task.verifier());
     Sandbox& sandbox = environment->main();
     clear_verifier_folders(sandbox, false, context.cancel());
     run_shell(sandbox,

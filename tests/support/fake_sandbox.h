@@ -314,6 +314,7 @@ class FakeBackend final : public SandboxBackend {
     }
     BaseRecord prepare(const BaseSpec& base, const Cancel& cancel) override {
         cancel.check();
+        if (on_prepare) on_prepare(base);
         return {base.name, base.name, false, sha256(base.name)};
     }
     std::unique_ptr<Environment> start(const EnvironmentSpec& spec, const Cancel& cancel) override {
@@ -332,6 +333,7 @@ class FakeBackend final : public SandboxBackend {
 
     std::function<void(FakeSandbox&)> setup; // called for each new sandbox
     std::function<void(const EnvironmentSpec&)> on_check;
+    std::function<void(const BaseSpec&)> on_prepare;
     std::atomic<int> started{0};
 };
 

@@ -111,7 +111,7 @@ struct RunFixture {
     }
 
     Run& make() {
-        backend = make_null_backend(null_options);
+        if (!backend) backend = make_null_backend(null_options);
         Arm arm;
         arm.record = plan.arms[0];
         arm.make_agent = [this] { return std::make_unique<StepAgent>(agent_setup, agent); };
@@ -141,7 +141,7 @@ struct RunFixture {
     PlanRecord plan;
     std::unique_ptr<FakeStore> store;
     NullOptions null_options;
-    std::unique_ptr<SandboxBackend> backend;
+    std::unique_ptr<SandboxBackend> backend; // set it, or have the null one
     Step agent_setup, agent;
     std::map<std::string, std::shared_ptr<Model>, std::less<>> models;
     RunSettings settings;

@@ -272,3 +272,47 @@ TEST_CASE("secrets in a task's environment are learned before anything is stored
     CHECK(f.redactor.clean("say hunter2hunter2 in C.UTF-8") ==
           "say [REDACTED:API_TOKEN] in C.UTF-8");
 }
+
+// Only at the end would the agent's whole run have been spent.
+TEST_CASE("what a later phase needs is refused before the agent runs") {
+    Task task = plain_task("t");
+    SECTION("a network") {
+        task.later_networks = {{NetworkMode::AllowList, {"a.example"}}};
+    }
+    SECTION("an environment") {
+        task.later_environments = {EnvironmentSpec{}};
+        task.later_environments[0].sandboxes[0].network.mode = NetworkMode::AllowList;
+    }
+    RunFixture f({task});
+    auto backend = std::make_unique<FakeBackend>();
+    backend->on_check = [](const EnvironmentSpec& spec) {
+        if (spec.sandboxes[0].network.mode == NetworkMode::AllowList)
+            throw Error(ErrorKind::Unsupported, "no allow-list network");
+    };
+    FakeBackend& fake = *backend;
+    f.backend = std::move(backend);
+    bool ran = false;
+    f.agent = [&](const Task&, TrialContext&) { ran = true; };
+    f.go();
+    CHECK(f.only_try().end.error->message == "no allow-list network");
+    CHECK_THAT(f.only_try().end.error->trace, Catch::Contains("later phases of t"));
+    CHECK(f.only_try().end.attempt_class == AttemptClass::InfrastructureError);
+    CHECK(fake.started == 0);
+    CHECK_FALSE(ran);
+}
+
+TEST_CASE("a base that a later environment cannot have is found before the agent runs") {
+    Task task = plain_task("t");
+    task.later_environments = {EnvironmentSpec{}};
+    task.later_environments[0].sandboxes[0].base.name = "not-here";
+    RunFixture f({task});
+    f.backend = std::make_unique<FakeBackend>();
+    static_cast<FakeBackend&>(*f.backend).on_prepare = [](const BaseSpec& base) {
+        throw Error(ErrorKind::Unsupported, "no base " + base.name);
+    };
+    bool ran = false;
+    f.agent = [&](const Task&, TrialContext&) { ran = true; };
+    f.go();
+    CHECK(f.only_try().end.error->message == "no base not-here");
+    CHECK_FALSE(ran);
+}

@@ -105,9 +105,31 @@ TEST_CASE("an image without a Dockerfile, and a separate verifier") {
     REQUIRE(set->headers().size() == 2);
     CHECK(open(*set, 0).prebuilt);
     CHECK(open(*set, 0).environment.sandboxes[0].base.name == "ubuntu:24.04");
-    REQUIRE(open(*set, 1).verifier);
-    CHECK(open(*set, 1).verifier->base.context == sealed / "tests");
+    REQUIRE(open(*set, 1).later_environments.size() == 1);
+    const SandboxSpec& verifier = open(*set, 1).later_environments[0].sandboxes[0];
+    CHECK(verifier.base.context == sealed / "tests");
+    CHECK(seconds(*open(*set, 1).limits.environment_start) == 1200); // both are built first
     CHECK(open(*set, 1).claim.sandboxes == 2);
+}
+
+TEST_CASE("the networks of later phases are listed, to be checked before the agent runs") {
+    Folder folder;
+    folder.add("agent", "[agent]\nnetwork_mode = \"no-network\"\n");
+    folder.add("both",
+               "[agent]\nnetwork_mode = \"no-network\"\n"
+               "[verifier]\nnetwork_mode = \"allowlist\"\nallowed_hosts = [\"a.example\"]\n");
+    folder.add("neither");
+    auto set = folder.load();
+    REQUIRE(set->headers().size() == 3);
+    const auto& agent = open(*set, 0).later_networks;
+    REQUIRE(agent.size() == 2); // and back to the environment's for the verifier
+    CHECK(agent[0].mode == NetworkMode::None);
+    CHECK(agent[1].mode == NetworkMode::Public);
+    const auto& both = open(*set, 1).later_networks;
+    REQUIRE(both.size() == 2);
+    CHECK(both[1].mode == NetworkMode::AllowList);
+    CHECK(both[1].allowed == std::vector<std::string>{"a.example"});
+    CHECK(open(*set, 2).later_networks.empty());
 }
 
 TEST_CASE("what is not supported is refused by name, and the others go on") {

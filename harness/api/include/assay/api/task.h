@@ -41,6 +41,10 @@ struct Task {
     TaskHeader header;
     std::string instruction; // what the agent reads
     EnvironmentSpec environment;
+    // What a later phase will need besides, all checked before the agent runs: environments that
+    // the scorer starts, and networks that `environment`'s main sandbox changes to.
+    std::vector<EnvironmentSpec> later_environments;
+    std::vector<NetworkPolicy> later_networks;
     PhaseLimits limits;
     Budget budget;
     ResourceClaim claim;
