@@ -281,7 +281,7 @@ class Runner {
         bool freezing = !unguarded(NoFreeze);
         if (freezing && !freeze()) return false;
         lay_out(call, options.cold != 0);
-        if (!freezing) sleep_milliseconds(20);
+        if (!freezing) sleep_milliseconds(60);
         std::uint64_t cpu_before = cpu_time();
         std::uint64_t began = now();
         __atomic_store_n(&control_->command, ++number_, __ATOMIC_SEQ_CST);
@@ -290,7 +290,7 @@ class Runner {
         bool returned = wait_done(began);
         std::uint64_t ended = now();
         if (!returned) return false;
-        if (unguarded(LateSnapshot)) sleep_milliseconds(30);
+        if (unguarded(LateSnapshot)) sleep_milliseconds(60);
         if (!freeze()) return false;
         call.report.nanoseconds = ended - began;
         call.report.cpu_nanoseconds = cpu_time() - cpu_before;

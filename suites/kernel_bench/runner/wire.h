@@ -38,8 +38,8 @@ struct Header {
 // Guards that a test may switch off, to show that the attack then succeeds. The product sends 0.
 enum Unguarded : std::uint32_t {
     WritableInputs = 1, // inputs are mapped for writing
-    LateSnapshot = 2,   // outputs are read 30 ms after the call has returned
-    NoFreeze = 4,       // inputs are laid out 20 ms ahead, and the answer runs meanwhile
+    LateSnapshot = 2,   // outputs are read 60 ms after the call has returned
+    NoFreeze = 4,       // inputs are laid out 60 ms ahead, and the answer runs meanwhile
     NoFilter = 8,       // no system call filter, capabilities and user are kept
     NoPoison = 16,      // outputs keep what the last call left there
 };

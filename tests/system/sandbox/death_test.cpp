@@ -3,6 +3,7 @@
 #include "assay/io/fd_stream.h"
 #include "catch.h"
 #include "support.h"
+#include "traces.h"
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -80,26 +81,17 @@ TEST_CASE("kill -9 of the harness leaves no process, cgroup, namespace or file")
     Driver driver;
     REQUIRE(driver.processes().size() >= 12 + 4 * 2);
     REQUIRE(driver.scratch_there());
-    std::vector<std::string> namespaces;
-    for (const std::string& pid : driver.processes()) {
-        std::error_code ec;
-        namespaces.push_back(stdfs::read_symlink("/proc/" + pid + "/ns/mnt", ec).string());
-    }
+    Traces traces;
+    traces.look(driver.pid);
+    REQUIRE(traces.processes() >= 12 + 4 * 2);
+    REQUIRE(traces.namespaces() >= 3 * 2);
+    REQUIRE_FALSE(traces.left(driver.scratch / driver.run).empty()); // what is there is seen
     driver.kill_driver();
     std::this_thread::sleep_for(std::chrono::seconds(2));
     CHECK(driver.processes().empty());
     CHECK(driver.cgroups().empty());
     CHECK_FALSE(driver.scratch_there());
-    std::string own = stdfs::read_symlink("/proc/self/ns/mnt");
-    for (const auto& entry : stdfs::directory_iterator("/proc")) {
-        std::error_code ec;
-        std::string mount = stdfs::read_symlink(entry.path() / "ns/mnt", ec);
-        if (!ec && mount != own)
-            CHECK(std::find(namespaces.begin(), namespaces.end(), mount) == namespaces.end());
-    }
-    std::ifstream mounts("/proc/self/mountinfo");
-    for (std::string line; std::getline(mounts, line);)
-        CHECK(line.find(driver.run) == std::string::npos);
+    CHECK(traces.left(driver.scratch / driver.run) == std::vector<std::string>{});
 }
 
 TEST_CASE("with the janitor killed first, the sandboxes end at once and the next start cleans up") {

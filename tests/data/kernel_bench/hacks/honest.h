@@ -11,7 +11,7 @@
 inline void honest(const float* x, float* y, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
         double sum = 0;
-        for (int j = 1; j <= 64; ++j)
+        for (int j = 1; j <= 128; ++j)
             sum += std::sin(static_cast<double>(x[i]) * j);
         y[i] = static_cast<float>(sum);
     }

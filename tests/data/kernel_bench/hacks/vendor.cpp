@@ -7,7 +7,7 @@ SOLVE {
     auto* sine = reinterpret_cast<double (*)(double)>(dlsym(library, "sin"));
     for (int64_t i = 0; i < N; ++i) {
         double sum = 0;
-        for (int j = 1; j <= 64; ++j)
+        for (int j = 1; j <= 128; ++j)
             sum += sine(static_cast<double>(X[i]) * j);
         Y[i] = static_cast<float>(sum);
     }
