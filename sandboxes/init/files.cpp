@@ -270,7 +270,17 @@ class Worker {
         }
     }
 
-    // Takes over `fd`. Of links and devices only the name is told.
+    // The target is only told; what is on the other side decides whether it may have the link.
+    void send_link(int folder, const char* name, const std::string& path) {
+        char target[wire::kTextLimit + 1];
+        ssize_t size = ::readlinkat(folder, name, target, sizeof target);
+        if (size < 0 || static_cast<std::size_t>(size) > wire::kTextLimit)
+            return skip(path, "a link that could not be read");
+        send_head({Entry::Link, 0, static_cast<std::uint64_t>(size), path});
+        send({target, static_cast<std::size_t>(size)});
+    }
+
+    // Takes over `fd`. No link is followed; of devices only the name is told.
     void walk(int fd, const std::string& prefix, int depth) {
         DIR* folder = ::fdopendir(fd);
         if (folder == nullptr) fail(errno, "read folder " + prefix);
@@ -286,7 +296,7 @@ class Worker {
             struct stat st{};
             if (::fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
             if (S_ISLNK(st.st_mode)) {
-                skip(path, "a link");
+                send_link(fd, entry->d_name, path);
                 continue;
             }
             if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {

@@ -186,6 +186,12 @@ class FolderReceiver {
         ::fchmod(fd.get(), (mode & 0777) | 0700); // ours to write and to delete
     }
 
+    void make_link(const std::string& path, const std::string& target) {
+        auto [parent, name] = parent_of(path);
+        if (::symlinkat(target.c_str(), parent.get(), name.c_str()) != 0)
+            throw io_error("make link " + path, errno);
+    }
+
     void write(const std::string& path, unsigned mode, std::uint64_t size, Stream& from,
                const Cancel& cancel) {
         auto [parent, name] = parent_of(path);
@@ -229,6 +235,23 @@ class FolderReceiver {
 
     UniqueFd root_;
 };
+
+// Whether the link at `path` cannot lead out of the tree, whatever other such links it goes
+// through: it climbs no higher than the tree, and only before it names anything. (After a name,
+// "..": is the parent of wherever a link of that name leads.)
+bool stays_inside(const std::string& path, const std::string& target) {
+    if (target.empty() || target[0] == '/' || target.find('\0') != std::string::npos) return false;
+    std::size_t may_climb = split(path, '/').size() - 1;
+    bool named = false;
+    for (std::string_view part : split(target, '/')) {
+        if (part.empty() || part == ".") continue;
+        if (part != "..")
+            named = true;
+        else if (named || may_climb-- == 0)
+            return false;
+    }
+    return true;
+}
 
 } // namespace
 
@@ -301,6 +324,14 @@ std::vector<std::string> receive_tree(Stream& from, const Path& folder, std::uin
             bytes += head.size;
             receiver.write(head.path, head.mode, head.size, from, cancel);
             break;
+        case Entry::Link: {
+            std::string target = take_text(from, head, cancel);
+            if (stays_inside(head.path, target))
+                receiver.make_link(head.path, target);
+            else
+                left_out.push_back(utf8_clean(head.path + " (a link out of the folder)"));
+            break;
+        }
         case Entry::Skip: {
             std::string why = take_text(from, head, cancel);
             left_out.push_back(utf8_clean(head.path + " (" + why + ")"));

@@ -1,5 +1,5 @@
 // Our end of put and get: see wire.h for the stream. What comes out of a sandbox is hostile: paths
-// are checked part by part and no link is followed or made on the host.
+// are checked part by part, no link is followed on the host, and none is made that leads out.
 #pragma once
 
 #include "assay/base/fs.h"

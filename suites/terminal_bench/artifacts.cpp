@@ -146,7 +146,7 @@ void keep_artifacts(const std::vector<CollectedArtifact>& artifacts, TrialContex
             continue;
         }
         for (const auto& entry : stdfs::recursive_directory_iterator(one.host))
-            if (entry.is_regular_file() && !entry.is_symlink())
+            if (!entry.is_symlink() && entry.is_regular_file())
                 context.artifact(base + "/" + entry.path().lexically_relative(one.host).string(),
                                  files.read(entry.path(), kFolderLimit),
                                  "application/octet-stream");
@@ -161,9 +161,10 @@ void keep_folder(Sandbox& from, const std::string& path, const std::string& as,
         note(context, "not kept: " + path + "/" + utf8_clean(name));
     RealFileSystem files;
     for (const auto& entry : stdfs::recursive_directory_iterator(host.path())) {
-        if (!entry.is_regular_file() || entry.is_symlink() || entry.file_size() > kFileLimit)
-            continue;
         std::string name = entry.path().lexically_relative(host.path()).string();
+        if (entry.is_symlink()) note(context, "not kept: " + path + "/" + utf8_clean(name));
+        if (entry.is_symlink() || !entry.is_regular_file() || entry.file_size() > kFileLimit)
+            continue;
         bool json = entry.path().extension() == ".json";
         context.artifact(as + "/" + name, files.read(entry.path(), kFileLimit),
                          json ? "application/json" : "text/plain");

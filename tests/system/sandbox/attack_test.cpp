@@ -57,12 +57,16 @@ TEST_CASE("links made inside lead put and get nowhere outside") {
         CHECK_THROWS_AS(box.get_file("/out/fifo", 1000, cancel), Error);     // and does not block
         CHECK(box.get_file("/out/root/out/file", 1000, cancel) == "fine\n"); // inside is allowed
     }
-    SECTION("get of a folder takes files only and names the rest") {
+    SECTION("get of a folder takes files and links that stay in it, and names the rest") {
         TempFolder to;
+        REQUIRE(sh(box, "ln -s file /out/near; ln -s near/../../etc/passwd /out/far").ok());
         std::vector<std::string> left_out = box.get_folder("/out", to.path() / "got", 1000, cancel);
-        CHECK(left_out.size() == 5);
+        CHECK(left_out.size() == 6);
         RealFileSystem files;
-        CHECK(files.list(to.path() / "got") == std::vector<std::string>{"file"});
+        CHECK(files.list(to.path() / "got") == std::vector<std::string>{"file", "near"});
+        CHECK(std::filesystem::read_symlink(to.path() / "got/near") == "file");
+        box.put_folder(to.path() / "got", "/back", cancel);
+        CHECK(sh(box, "readlink /back/near && cat /back/near").out == "file\nfine\n");
     }
     SECTION("put replaces a link and does not write through it") {
         box.put_file("/out/link", "mine", 0644, cancel);

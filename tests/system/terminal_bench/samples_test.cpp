@@ -105,3 +105,37 @@ TEST_CASE("a reward that was written before verification does not count") {
     CHECK(result.primary.value == 0);
     CHECK(result.details.find("reward_before_verification") != std::string::npos);
 }
+
+TEST_CASE("a separate verifier gets the links of an artifact, not those that leave it") {
+    if (!have_backend()) std::exit(77);
+    TempFolder folder;
+    RealFileSystem files;
+    files.make_folders(folder.path() / "t/environment");
+    files.make_folders(folder.path() / "t/tests");
+    auto write = [&](const char* name, std::string_view text) {
+        files.write(folder.path() / "t" / name, text, 0644);
+    };
+    write("instruction.md", "make links\n");
+    write("environment/Dockerfile", "FROM assay/host\n");
+    write("tests/Dockerfile", "FROM assay/host\nCOPY test.sh /tests/\n");
+    write("tests/test.sh", "[ \"$(readlink /app/out/near)\" = sub/file ] && [ ! -e /app/out/far ] "
+                           "&& cat /app/out/near > /logs/verifier/reward.txt\n");
+    write("task.toml", "artifacts = [\"/app/out\"]\n[environment]\nnetwork_mode = \"no-network\"\n"
+                       "[verifier]\nenvironment_mode = \"separate\"\n"
+                       "[verifier.environment]\nnetwork_mode = \"no-network\"\n");
+    auto suite = make_terminal_bench({});
+    TaskRef task = suite->load(folder.path(), {})->open(0);
+    RealTrial trial(*task);
+    suite->prepare(*task, trial);
+    REQUIRE(
+        run_shell(trial.environment().main(),
+                  "mkdir -p /app/out/sub; echo 1 > /app/out/sub/file; cd /app/out; "
+                  "ln -s sub/file near; ln -s near/../../../tests/test.sh far; ln -s round round",
+                  {}, trial.cancel())
+            .ok());
+    ScoreResult result = suite->score(*task, trial);
+    CHECK(result.primary.value == 1);
+    REQUIRE(result.deviations.size() == 1);
+    CHECK(result.deviations[0].find("without 1 entries") != std::string::npos);
+    CHECK(result.deviations[0].find("far (a link out of the folder)") != std::string::npos);
+}

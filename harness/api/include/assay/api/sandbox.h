@@ -192,9 +192,10 @@ class Sandbox {
     // nullopt: no such file. Over `limit` bytes, a folder, a loop: PathError.
     virtual std::optional<std::string> get_file(const std::string& path, std::uint64_t limit,
                                                 const Cancel& cancel) = 0;
-    // Copies regular files and folders below `path` to the host; links, devices and what is over
-    // the limit are left out and named in the result. A `path` that is one file is copied to the
-    // folder.
+    // Copies regular files, folders and relative links that stay below `path` to the host; other
+    // links, devices and what is over the limit are left out and named in the result. A `path` that
+    // is one file is copied to the folder. The reader must not follow the links: what they lead to
+    // is of the sandbox, too.
     virtual std::vector<std::string> get_folder(const std::string& path, const Path& host_folder,
                                                 std::uint64_t limit, const Cancel& cancel) = 0;
 
