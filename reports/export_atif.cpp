@@ -91,6 +91,10 @@ class AtifBuilder {
             if (message.role == Role::System || message.role == Role::User)
                 push(message.role == Role::System ? "system" : "user", message.text(), event.time);
         }
+        if (call.error) {
+            push("system", "The model call failed: " + run_.reader->blob(*call.error), event.time);
+            return;
+        }
         Message answer = message_from_json(run_.reader->blob(call.output));
         Json& step = push("agent", answer.text(), event.time);
         if (!call.model.empty()) step["model_name"] = call.model;

@@ -112,7 +112,8 @@ class Builder {
                        {"tries", call.tries}};
         if (call.usage.cost) answer["cost"] = *call.usage.cost;
         if (call.prefix_broken) answer["prefix_broken"] = *call.prefix_broken;
-        answer["parts"] = parts(call.output);
+        answer["parts"] = call.error ? Json::array({{{"text", text_of(*call.error)}}})
+                                     : parts(call.output);
         push(event, "model", {{"d", std::move(answer)}});
     }
 

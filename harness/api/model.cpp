@@ -57,6 +57,12 @@ std::string_view to_string(ModelFault fault) {
     return "fatal";
 }
 
+ModelFault model_fault_from(std::string_view text) {
+    for (int i = 0; i <= static_cast<int>(ModelFault::Fatal); ++i)
+        if (text == to_string(static_cast<ModelFault>(i))) return static_cast<ModelFault>(i);
+    throw Error(ErrorKind::Input, "'" + std::string(text) + "' is no fault of a model");
+}
+
 std::vector<TokenLogprob> Model::score(std::span<const std::int32_t>, const Cancel&) {
     throw Error(ErrorKind::Unsupported, name() + " cannot score token ids");
 }

@@ -48,6 +48,12 @@ class StoredCalls final : public RecordingSource {
         RecordedCall out;
         for (const BlobRef& added : record.added)
             out.added_message_hashes.push_back(added.hash.hex());
+        if (record.error) {
+            std::string_view fault = record.finish; // "error:<fault>"
+            out.error = ModelError(model_fault_from(fault.substr(fault.find(':') + 1)),
+                                   reader_->blob(*record.error));
+            return out;
+        }
         Completion& c = out.completion;
         c.id = record.id;
         c.message = message_from_json(reader_->blob(record.output));

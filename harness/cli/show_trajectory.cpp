@@ -103,7 +103,10 @@ class Printer {
         if (found == calls_.end()) return;
         const CallRecord& call = found->second;
         for (const BlobRef& added : call.added) print_message(reader_.blob(added));
-        print_message(reader_.blob(call.output));
+        if (call.error)
+            block(call.finish, reader_.blob(*call.error));
+        else
+            print_message(reader_.blob(call.output));
     }
 
     void print_message(const std::string& json) {
@@ -141,7 +144,8 @@ Json calls_json(RunReader& reader, std::int64_t row) {
                        {"role", call.role},
                        {"turn", call.turn},
                        {"added", std::move(added)},
-                       {"output", parsed(reader.blob(call.output))},
+                       {"output", call.error ? Json(nullptr) : parsed(reader.blob(call.output))},
+                       {"error", call.error ? Json(reader.blob(*call.error)) : Json(nullptr)},
                        {"model", call.model},
                        {"finish", call.finish},
                        {"sampling", parsed(call.sampling)},

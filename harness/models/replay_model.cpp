@@ -41,6 +41,7 @@ class ReplayModel final : public Model {
                              where(key) + ": the recorded run has no such call; it ended before");
         if (auto difference = compare(request.messages, call->added_message_hashes))
             report(request, *difference);
+        if (call->error) throw ModelError(*call->error);
         Completion out = std::move(call->completion);
         out.id = {};
         out.queue_seconds = 0;

@@ -85,6 +85,14 @@ Completion RetryingModel::try_once(const CompletionRequest& request, const Delta
     }
 }
 
+// Why there is no further try after a transient error; empty: there is one.
+std::string RetryingModel::give_up(const ModelError& e, int tries) const {
+    if (tries >= policy_.max_tries) return fmt::format("given up after {} tries", tries);
+    if (e.retry_after_seconds().value_or(0) > seconds(policy_.longest_retry_after))
+        return fmt::format("the server asks to wait {:.0f} s", *e.retry_after_seconds());
+    return {};
+}
+
 Completion RetryingModel::complete(const CompletionRequest& request, const DeltaSink& sink,
                                    const Cancel& cancel) {
     double queued = 0;
@@ -94,18 +102,18 @@ Completion RetryingModel::complete(const CompletionRequest& request, const Delta
             completion.tries += tries - 1;
             completion.queue_seconds += queued;
             return completion;
-        } catch (const ModelError& e) {
-            if (!is_transient(e.fault())) throw;
+        } catch (ModelError& e) {
+            if (!is_transient(e.fault())) {
+                e.set_tries(tries, queued);
+                throw;
+            }
             cancel.check(); // a call that died of the cancel is not the model's fault
-            if (tries >= policy_.max_tries)
-                throw ModelError(e.fault(),
-                                 fmt::format("{} (given up after {} tries)", e.message(), tries),
-                                 e.retry_after_seconds());
-            if (e.retry_after_seconds().value_or(0) > seconds(policy_.longest_retry_after))
-                throw ModelError(e.fault(),
-                                 fmt::format("{} (the server asks to wait {:.0f} s)", e.message(),
-                                             *e.retry_after_seconds()),
-                                 e.retry_after_seconds());
+            if (std::string why = give_up(e, tries); !why.empty()) {
+                ModelError last(e.fault(), fmt::format("{} ({})", e.message(), why),
+                                e.retry_after_seconds());
+                last.set_tries(tries, queued);
+                throw last;
+            }
             double wait = retry_wait(policy_, request.seed, tries + 1, e.retry_after_seconds());
             tell(request, e, tries, wait);
             if (!sleep_(from_seconds(wait), cancel)) cancel.check();

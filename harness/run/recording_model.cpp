@@ -133,25 +133,48 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     if (!sent.parent) sent.parent = record.parent;
 
     MonoTime began = context_.clock.now();
-    Completion completion = inner_.complete(sent, sink, cancel);
-    record.seconds = seconds(context_.clock.now() - began);
-    completion.id = record.id;
-    store(sent, parent, completion, std::move(record));
-    return completion;
+    try {
+        Completion completion = inner_.complete(sent, sink, cancel);
+        record.seconds = seconds(context_.clock.now() - began);
+        note_request(sent, parent, record);
+        completion.id = record.id;
+        store(sent, completion, std::move(record));
+        return completion;
+    } catch (const ModelError& e) {
+        record.seconds = seconds(context_.clock.now() - began);
+        note_request(sent, parent, record);
+        store(e, std::move(record));
+        throw;
+    }
 }
 
-void RecordingModel::store(const CompletionRequest& sent, const Parent& parent,
-                           const Completion& completion, CallRecord record) {
+void RecordingModel::note_request(const CompletionRequest& sent, const Parent& parent,
+                                  CallRecord& record) {
     for (std::size_t i = parent.told; i < sent.messages.size(); ++i)
         record.added.push_back(context_.blobs.put(to_json(*sent.messages[i]), "application/json"));
+    std::lock_guard lock(mutex_);
+    if (same_tools(sent.tools, tools_)) return;
+    tools_ = sent.tools;
+    record.tools = context_.blobs.put(tools_json(tools_), "application/json");
+}
+
+void RecordingModel::store(const ModelError& error, CallRecord record) {
+    record.error = context_.blobs.put(error.message(), "text/plain");
+    record.model = inner_.name();
+    record.finish = fmt::format("error:{}", to_string(error.fault()));
+    record.queue_seconds = error.queue_seconds();
+    record.tries = error.tries();
+    context_.budget.count(false, {}, record.seconds, record.queue_seconds);
+    emit(record);
+    context_.writer.call(std::move(record));
+}
+
+void RecordingModel::store(const CompletionRequest& sent, const Completion& completion,
+                           CallRecord record) {
     record.output = context_.blobs.put(to_json(completion.message), "application/json");
     {
         std::lock_guard lock(mutex_);
         remember(sent.messages, record);
-        if (!same_tools(sent.tools, tools_)) {
-            tools_ = sent.tools;
-            record.tools = context_.blobs.put(tools_json(tools_), "application/json");
-        }
     }
     record.model = completion.model.empty() ? inner_.name() : completion.model;
     record.finish = to_string(completion.finish);
@@ -171,6 +194,13 @@ void RecordingModel::store(const CompletionRequest& sent, const Parent& parent,
 
     context_.budget.count(role_ == "agent", completion.usage, record.seconds,
                           completion.queue_seconds);
+    emit(record);
+    int turns = record.turn + 1;
+    context_.writer.call(std::move(record));
+    if (role_ == "agent") context_.observer.model_called(context_.slot, turns, completion.usage);
+}
+
+void RecordingModel::emit(const CallRecord& record) {
     context_.writer.emit(
         EventKind::Model,
         fmt::format(R"({{"call":"{}","role":{},"turn":{},"finish":"{}","prompt_tokens":{},)"
@@ -178,9 +208,6 @@ void RecordingModel::store(const CompletionRequest& sent, const Parent& parent,
                     record.id.hex(), json_quote(role_), record.turn, record.finish,
                     record.usage.prompt_tokens, record.usage.completion_tokens, record.seconds,
                     record.tries));
-    int turns = record.turn + 1;
-    context_.writer.call(std::move(record));
-    if (role_ == "agent") context_.observer.model_called(context_.slot, turns, completion.usage);
 }
 
 } // namespace assay

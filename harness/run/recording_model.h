@@ -1,6 +1,8 @@
 // The Model that a trial's agent and scorer see: fixes ids and seeds, stores each call with only
 // what is new since the call before, counts budgets.
 //
+// A call that fails for good is a row with its error; it is nobody's parent and no turn.
+//
 // What a CallRecord means: the prompt of a call is the prompt of its parent, the parent's output,
 // then `added` - except that an `added` that begins with an assistant message replaces the parent's
 // output (the agent rewrote it). Without a parent `added` is the whole prompt. The parent is the
@@ -68,8 +70,10 @@ class RecordingModel final : public Model {
     SeedKey seed_of(int turn) const;
     Parent find_parent(const std::vector<MessageRef>& prompt) const; // the mutex is held,
     void remember(const std::vector<MessageRef>& prompt, const CallRecord& record); // in these two
-    void store(const CompletionRequest& sent, const Parent& parent, const Completion& completion,
-               CallRecord record);
+    void note_request(const CompletionRequest& sent, const Parent& parent, CallRecord& record);
+    void store(const CompletionRequest& sent, const Completion& completion, CallRecord record);
+    void store(const ModelError& error, CallRecord record);
+    void emit(const CallRecord& record);
 
     Model& inner_;
     const std::string role_;

@@ -84,7 +84,8 @@ void Inserter::operator()(NewCallRow& row) {
     call_.run();
     int position = 0;
     for (const BlobRef& blob : call.added) refer(row.key, position++, "call", "added", blob);
-    refer(row.key, position++, "call", "output", call.output);
+    refer(row.key, position++, "call", call.error ? "error" : "output",
+          call.error ? *call.error : call.output);
     if (call.tools) refer(row.key, position++, "call", "tools", *call.tools);
     if (call.raw_request) refer(row.key, position++, "call", "raw_request", *call.raw_request);
     if (call.raw_response) refer(row.key, position++, "call", "raw_response", *call.raw_response);

@@ -222,6 +222,7 @@ class RunReaderImpl final : public RunReader {
         for (auto& [name, blob] : blobs_of(try_row, seq)) {
             if (name == "added") call.added.push_back(std::move(blob));
             if (name == "output") call.output = std::move(blob);
+            if (name == "error") call.error = std::move(blob);
             if (name == "tools") call.tools = std::move(blob);
             if (name == "raw_request") call.raw_request = std::move(blob);
             if (name == "raw_response") call.raw_response = std::move(blob);

@@ -193,6 +193,35 @@ TEST_CASE("a recorded run replays to the same answers") {
         CHECK(first["attempts"][i]["score"] == second["attempts"][i]["score"]);
 }
 
+TEST_CASE("a failed model call is shown, exported and replayed as it was") {
+    Binary assay;
+    assay.write_sums(1);
+    Json script = {{"rules", Json::array({{{"fault", "refused"}, {"message", "I will not"}}})}};
+    assay.write("model.json", script.dump());
+    REQUIRE(
+        assay(run_sums("r.db", {"--agent", "tools", "--model", "script:model.json"})).exit.code ==
+        0);
+    CHECK_THAT(assay({"show", "r.db", "sum-0-1"}).out,
+               Catch::Contains("error:refused\n  | I will not"));
+    Json shown = Json::parse(assay({"show", "r.db", "sum-0-1", "--json"}).out);
+    Json call = shown["attempts"][0]["calls"][0];
+    CHECK(call["finish"] == "error:refused");
+    CHECK(call["error"] == "I will not");
+    CHECK(call["output"].is_null());
+    CHECK(assay({"export", "r.db", "--format", "atif", "-o", "atif"}).exit.code == 0);
+    CHECK(assay({"report", "r.db", "-o", "r.html"}).exit.code == 0);
+
+    CommandResult replay =
+        assay(run_sums("again.db", {"--agent", "tools", "--model", "replay:r.db"}));
+    INFO(replay.out << replay.err);
+    for (const char* run : {"r.db", "again.db"}) {
+        Json attempt = assay.show(run)["attempts"][0];
+        CHECK(attempt["class"] == "agent_failure");
+        CHECK(attempt["error"]["kind"] == "model/refused");
+        CHECK(attempt["error"]["message"] == "I will not");
+    }
+}
+
 TEST_CASE("a run is reported and exported") {
     Binary assay;
     assay.write_sums(2);

@@ -85,3 +85,25 @@ TEST_CASE("replay: answers call by call, and names the first message that differ
     CHECK_THROWS_AS(make_model("replay:run.db", {}), Error);
     CHECK_THROWS_AS(make_model("replay:@loose", options), Error);
 }
+
+TEST_CASE("replay: a recorded failure is thrown again, after the messages were compared") {
+    auto recording = std::make_shared<FakeRecording>();
+    MessageRef task = user_message("do it");
+    recording->add({task}, "");
+    recording->calls[0].error = ModelError(ModelFault::ContextOverflow, "too long");
+    ModelOptions options;
+    options.open_recording = [&](const std::string&) { return recording; };
+    auto model = make_model("replay:run.db", options);
+    CompletionRequest request;
+    request.seed.task = "t";
+    request.messages = {task};
+    try {
+        model->complete(request, {}, Cancel());
+        FAIL("no error");
+    } catch (const ModelError& e) {
+        CHECK(e.fault() == ModelFault::ContextOverflow);
+        CHECK(e.message() == "too long");
+    }
+    request.messages = {user_message("do something else")};
+    CHECK_THROWS_WITH(model->complete(request, {}, Cancel()), Catch::Contains("differs"));
+}

@@ -83,7 +83,14 @@ TEST_CASE("retry: gives up after the last try, naming how many") {
     r.fake->otherwise = [](const CompletionRequest&) -> Completion {
         throw ModelError(ModelFault::Retry, "no luck");
     };
-    REQUIRE_THROWS_WITH(r.ask(), Catch::Contains("no luck (given up after 3 tries)"));
+    try {
+        r.ask();
+        FAIL("no error");
+    } catch (const ModelError& e) {
+        CHECK(e.message() == "no luck (given up after 3 tries)");
+        CHECK(e.tries() == 3);
+        CHECK(e.queue_seconds() == Approx(r.waits[0] + r.waits[1]));
+    }
     CHECK(r.fake->requests.size() == 3);
 }
 

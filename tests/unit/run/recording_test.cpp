@@ -167,6 +167,50 @@ TEST_CASE("what is stored is what was sent, however the agent goes back and fort
     CHECK(calls[7].added.size() == 2);
 }
 
+TEST_CASE("a call that fails for good is a row with its error, and nobody's parent") {
+    RunFixture f;
+    auto model = std::make_shared<FakeModel>();
+    model->say("first")
+        .then([](const CompletionRequest&) -> Completion {
+            ModelError error(ModelFault::ContextOverflow, "too long");
+            error.set_tries(3, 0.5);
+            throw error;
+        })
+        .say("second");
+    f.models["agent"] = model;
+    f.agent = [](const Task&, TrialContext& context) {
+        CompletionRequest request;
+        request.tools = {{"shell", "runs a command", R"({"type":"object"})"}};
+        request.messages = {user_message("x")};
+        Completion c = context.model("agent").complete(request, {}, context.cancel());
+        request.messages.push_back(std::make_shared<const Message>(c.message));
+        request.messages.push_back(user_message("much"));
+        request.tools.clear();
+        CHECK_THROWS_AS(context.model("agent").complete(request, {}, context.cancel()), ModelError);
+        request.messages.back() = user_message("little");
+        context.model("agent").complete(request, {}, context.cancel());
+    };
+    f.go();
+    FakeTry row = f.only_try();
+    REQUIRE(row.calls.size() == 3);
+    const CallRecord& failed = row.calls[1];
+    CHECK(failed.finish == "error:context-overflow");
+    REQUIRE(failed.error);
+    CHECK(f.store->memory.get(*failed.error) == "too long");
+    CHECK(failed.turn == 1);
+    CHECK(failed.parent == row.calls[0].id);
+    CHECK(failed.added.size() == 1);
+    CHECK(failed.tools.has_value());
+    CHECK(failed.tries == 3);
+    CHECK(failed.queue_seconds == 0.5);
+    CHECK(failed.model == "fake");
+    CHECK(row.end.queue_seconds >= 0.5);
+    CHECK_FALSE(row.calls[2].error);
+    CHECK(row.calls[2].parent == row.calls[0].id);
+    CHECK(row.calls[2].added.size() == 1);
+    CHECK(row.end.turns == 2);
+}
+
 TEST_CASE("ids and seeds are the same in every run of the plan") {
     std::vector<Id> ids;
     for (int i = 0; i < 2; ++i) {

@@ -48,6 +48,11 @@ TEST_CASE("store: what is written is read back, all of it") {
         call.tries = 2;
         call.began = 5;
         attempt->call(call);
+        CallRecord failed;
+        failed.role = "judge";
+        failed.finish = "error:overload";
+        failed.error = text;
+        attempt->call(failed);
         attempt->phase({"agent", 3, 1.25, 0.5, "done"});
         attempt->score({"example", "1", "reward", true, 1.0, text, R"(["base"])", R"({"a":1})"});
         attempt->artifact("/logs/out.txt", text);
@@ -99,7 +104,11 @@ TEST_CASE("store: what is written is read back, all of it") {
     CHECK(reader->blob(events[1].blobs[0].second) == std::string(1000, 'x'));
 
     auto calls = reader->calls(row.row);
-    REQUIRE(calls.size() == 1);
+    REQUIRE(calls.size() == 2);
+    REQUIRE(calls[1].error.has_value());
+    CHECK(reader->blob(*calls[1].error) == std::string(1000, 'x'));
+    CHECK(calls[1].finish == "error:overload");
+    CHECK_FALSE(calls[0].error.has_value());
     CHECK(calls[0].id == call_id(row.id, "agent", 4));
     CHECK(calls[0].parent == Id::derive("parent"));
     CHECK(calls[0].added.size() == 2);

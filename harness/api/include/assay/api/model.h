@@ -103,6 +103,7 @@ enum class ModelFault {
     Fatal,           // anything else that a retry will not mend
 };
 std::string_view to_string(ModelFault fault);
+ModelFault model_fault_from(std::string_view text); // the inverse; Error(Input) for another text
 
 class ModelError : public Error {
   public:
@@ -113,10 +114,18 @@ class ModelError : public Error {
         , retry_after_(retry_after_seconds) {}
     ModelFault fault() const { return fault_; }
     std::optional<double> retry_after_seconds() const { return retry_after_; }
+    int tries() const { return tries_; } // and the waits between them: as in Completion
+    double queue_seconds() const { return queue_seconds_; }
+    void set_tries(int tries, double queue_seconds) {
+        tries_ = tries;
+        queue_seconds_ = queue_seconds;
+    }
 
   private:
     ModelFault fault_;
     std::optional<double> retry_after_;
+    int tries_ = 1;
+    double queue_seconds_ = 0;
 };
 
 struct ModelCapabilities {

@@ -13,6 +13,7 @@ struct RecordedCall {
     std::vector<std::string>
         added_message_hashes; // hex SHA-256 of to_json(message), since the parent
     Completion completion;
+    std::optional<ModelError> error; // the call failed for good: there is no completion
 };
 
 // Thread-safe.

@@ -6,7 +6,8 @@
 // Waits grow exponentially with jitter from the request's seed key, and are at least what the
 // server asks for by Retry-After. Each retry is an event of the request's trial and counts as
 // queue time of the completion, as waiting for a place does. A try longer than the request's
-// try_limit is a Timeout. A DeltaSink may see the beginnings of tries that then failed. Thread-safe: one serves all trials of a run.
+// try_limit is a Timeout. A DeltaSink may see the beginnings of tries that then failed.
+// Thread-safe: one serves all trials of a run.
 #pragma once
 
 #include "assay/api/model.h"
@@ -47,6 +48,7 @@ class RetryingModel final : public Model {
                                     const Cancel& cancel) override;
 
   private:
+    std::string give_up(const ModelError& e, int tries) const;
     Completion call_inner(const CompletionRequest& request, const DeltaSink& sink,
                           const Cancel& cancel);
     Completion try_once(const CompletionRequest& request, const DeltaSink& sink,

@@ -90,11 +90,12 @@ struct CallRecord { // one model call of a try
     std::string role;
     int turn = 0;                 // number of this call within its role, from 0
     std::vector<BlobRef> added;   // JSON of the messages new since the parent, in order
-    BlobRef output;               // JSON of the completion's message
+    BlobRef output;               // JSON of the completion's message; none if there is an error
+    std::optional<BlobRef> error; // message of the ModelError that the call ended with
     std::optional<BlobRef> tools; // JSON list of the tool specs, if they changed
     std::string sampling = "{}";
     std::string model;
-    std::string finish;
+    std::string finish; // of the completion; "error:<fault>" with an error
     Usage usage;
     std::vector<std::int32_t> prompt_ids, completion_ids; // new ones only
     std::vector<TokenLogprob> logprobs;
