@@ -28,6 +28,9 @@ class SandboxRunner final : public RunnerLink {
     Stream& to_runner() override { return process_->in(); }
     Stream& from_runner() override { return process_->out(); }
     std::string library_path() const override { return library_; }
+    std::string ending(const Cancel& cancel) override {
+        return process_->wait(cancel).text(); // of a lost sandbox there is no exit status
+    }
 
   private:
     std::unique_ptr<Process> process_;

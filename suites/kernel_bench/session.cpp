@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "assay/api/sandbox.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -17,7 +18,7 @@ std::string_view bytes_of(const Body& body) {
     return {reinterpret_cast<const char*>(&body), sizeof body};
 }
 
-constexpr double kLoadSeconds = 30;
+constexpr double kLoadSeconds = 30, kEndSeconds = 5;
 
 } // namespace
 
@@ -113,8 +114,10 @@ void Session::send(kt_wire::Type type, std::string_view body, std::string_view m
     try {
         link_->to_runner().write(head, cancel_);
         if (!more.empty()) link_->to_runner().write(more, cancel_);
-    } catch (Error& e) {
-        throw Error(ErrorKind::Verifier, "the runner is gone: " + e.message());
+    } catch (const SandboxLost&) {
+        throw;
+    } catch (const Error&) { // a broken pipe
+        runner_ended();
     }
 }
 
@@ -139,10 +142,24 @@ void Session::read(char* into, std::size_t bytes) {
             cancel_.check(); // the trial's own end goes on up
             throw Error(ErrorKind::Verifier, "the runner did not answer in time");
         }
-        if (n == 0) throw Error(ErrorKind::Verifier, "the runner ended unexpectedly");
+        if (n == 0) runner_ended();
         into += n;
         bytes -= n;
     }
+}
+
+// Its pipe is closed: it has ended, or is about to.
+void Session::runner_ended() {
+    Cancel soon =
+        cancel_.child(Cause::Deadline, from_seconds(kEndSeconds), "the runner's exit status");
+    std::string how;
+    try {
+        how = link_->ending(soon);
+    } catch (const Interrupted&) {
+        cancel_.check();
+        how = "its output is closed, but it goes on";
+    }
+    throw Error(ErrorKind::Verifier, "the runner ended unexpectedly: " + how);
 }
 
 } // namespace assay::kernel_bench

@@ -36,7 +36,8 @@ class LoadRefused : public Error {
         : Error(ErrorKind::Verifier, std::move(text)) {}
 };
 
-// Not thread-safe. Throws Error(Verifier) if the runner itself misbehaves or goes away.
+// Not thread-safe. Throws Error(Verifier) if the runner itself misbehaves or goes away, SandboxLost
+// if its sandbox does.
 class Session {
   public:
     // `input_bytes`, `output_bytes`: of the largest slot.
@@ -52,6 +53,7 @@ class Session {
     void send(kt_wire::Type type, std::string_view body, std::string_view more = {});
     std::string receive(kt_wire::Type& type, std::uint64_t most);
     void read(char* into, std::size_t bytes);
+    [[noreturn]] void runner_ended();
 
     std::unique_ptr<RunnerLink> link_;
     const Cancel& cancel_;

@@ -36,6 +36,8 @@ class RunnerLink { // a started runner; the destructor ends it
     virtual Stream& to_runner() = 0;
     virtual Stream& from_runner() = 0;
     virtual std::string library_path() const = 0; // as the runner sees it
+    // How a runner that answers no more has ended; throws SandboxLost if its room is lost.
+    virtual std::string ending(const Cancel& cancel) = 0;
 };
 
 class Workshop {

@@ -6,6 +6,11 @@
 #include "support.h"
 #include "task.h"
 
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
 using namespace assay;
 using namespace assay::test;
 
@@ -81,7 +86,44 @@ double metric(const ScoreResult& score, const std::string& name) {
     return -1;
 }
 
+int parent_of(int pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("PPid:")) return std::atoi(line.c_str() + 5);
+    return 0;
+}
+
+// Pid 1 of a sandbox of this program in which a runner is at work, or 0.
+int init_beside_runner() {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        int pid = std::atoi(entry.path().filename().c_str());
+        std::string name;
+        std::getline(std::ifstream(entry.path() / "comm"), name);
+        if (pid == 0 || name != "runner") continue;
+        int init = parent_of(pid);
+        for (int up = init; up > 1; up = parent_of(up))
+            if (up == backend().janitor_pid()) return init;
+    }
+    return 0;
+}
+
 } // namespace
+
+TEST_CASE("kernel_bench: a sandbox that dies while the answer runs is no verifier error") {
+    auto suite = make_kernel_bench({});
+    TaskRef task = suite->load({}, {.include = {"gemm_f32"}, .exclude = {}})->open(0);
+    std::jthread killer([](const std::stop_token& stop) {
+        int init = 0;
+        while (!stop.stop_requested() && (init = init_beside_runner()) == 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        std::this_thread::sleep_for(std::chrono::milliseconds(200)); // it has begun its work
+        if (init != 0) ::kill(init, SIGKILL);
+    });
+    const char* endless =
+        "#include \"kernel_task.h\"\nextern \"C\" int solve(const kt_tensor*, int, "
+        "kt_tensor*, int, const kt_params*, void*) { for (;;) {} }\n";
+    CHECK_THROWS_AS(run(*suite, task, endless), SandboxLost);
+}
 
 TEST_CASE("kernel_bench in sandboxes") {
     auto suite = make_kernel_bench({{"seconds_per_case", "0.5"}});

@@ -33,6 +33,7 @@ class LocalRunner final : public RunnerLink {
     Stream& to_runner() override { return *in_; }
     Stream& from_runner() override { return *out_; }
     std::string library_path() const override { return library_; }
+    std::string ending(const Cancel& cancel) override { return process_.wait(cancel).text(); }
 
   private:
     std::string library_;
