@@ -4,15 +4,14 @@
 #include "assay/api/suite.h"
 #include "assay/base/clock.h"
 #include "assay/base/random.h"
+#include "once_per_key.h"
 #include "samples.h"
 #include "task.h"
 #include "tensors.h"
 #include "workshop.h"
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -70,7 +69,7 @@ struct JudgeHooks {
     std::function<std::unique_ptr<ExclusiveHold>()> exclusive;
 };
 
-// What is built from trusted source, once per task and compiler. Thread-safe.
+// What is built from trusted source, once a task. Thread-safe.
 class TrustedBuilds {
   public:
     struct Set {
@@ -80,8 +79,7 @@ class TrustedBuilds {
                                    Workshop& workshop, const Cancel& cancel);
 
   private:
-    std::mutex mutex_;
-    std::map<std::string, std::shared_ptr<const Set>> by_digest_;
+    OncePerKey<Set> by_digest_;
 };
 
 // Throws Error(Verifier) or Error(Sandbox) for our own trouble; whatever the answer does wrong is

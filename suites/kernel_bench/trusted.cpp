@@ -29,24 +29,9 @@ std::string compiler_version(Workshop& workshop, const Cancel& cancel) {
     return "g++ " + utf8_clean(replace_all(std::string(trim(text)), "\"", ""));
 }
 
-} // namespace
-
-std::vector<std::string> build_arguments(const KernelTask& task, const std::string& file) {
-    std::vector<std::string> arguments = {"-shared", "-fPIC", "-std=c++20", "-march=" + task.arch};
-    arguments.insert(arguments.end(), task.flags.begin(), task.flags.end());
-    if (task.threads > 1) arguments.emplace_back("-pthread");
-    arguments.push_back(file);
-    return arguments;
-}
-
-std::shared_ptr<const TrustedBuilds::Set> TrustedBuilds::get(const KernelTask& task,
-                                                             const Path& suite_folder,
-                                                             Workshop& workshop,
-                                                             const Cancel& cancel) {
-    std::lock_guard lock(mutex_); // others wait: they need the same
-    auto& slot = by_digest_[task.header.digest];
-    if (slot) return slot;
-    Set set;
+TrustedBuilds::Set build_set(const KernelTask& task, const Path& suite_folder, Workshop& workshop,
+                             const Cancel& cancel) {
+    TrustedBuilds::Set set;
     set.toolchain = compiler_version(workshop, cancel);
     std::string abi = read_source(suite_folder / "runner", "kernel_task.h");
     BuildRequest runner;
@@ -64,8 +49,26 @@ std::shared_ptr<const TrustedBuilds::Set> TrustedBuilds::get(const KernelTask& t
     set.reference = library("reference", task.reference);
     set.baseline = library("baseline", task.baseline);
     set.peaks = library("peaks", read_source(suite_folder / "runner", "peaks.cpp"));
-    slot = std::make_shared<const Set>(std::move(set));
-    return slot;
+    return set;
+}
+
+} // namespace
+
+std::vector<std::string> build_arguments(const KernelTask& task, const std::string& file) {
+    std::vector<std::string> arguments = {"-shared", "-fPIC", "-std=c++20", "-march=" + task.arch};
+    arguments.insert(arguments.end(), task.flags.begin(), task.flags.end());
+    if (task.threads > 1) arguments.emplace_back("-pthread");
+    arguments.push_back(file);
+    return arguments;
+}
+
+std::shared_ptr<const TrustedBuilds::Set> TrustedBuilds::get(const KernelTask& task,
+                                                             const Path& suite_folder,
+                                                             Workshop& workshop,
+                                                             const Cancel& cancel) {
+    return by_digest_.get(
+        task.header.digest, [&] { return build_set(task, suite_folder, workshop, cancel); },
+        cancel);
 }
 
 } // namespace assay::kernel_bench
