@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <limits>
 #include <memory>
 
 namespace assay {
@@ -20,6 +21,14 @@ constexpr const char* kExitCodes =
 CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std::string>& into,
                          const std::string& help) {
     return app->add_option(name, into, help)->allow_extra_args(false);
+}
+
+void add_max_cost(CLI::App* app, RunArguments& run, const std::string& help) {
+    app->add_option("--max-cost", run.max_cost, help)
+        ->type_name("X")
+        ->transform([](const std::string& word) { return word == "none" ? "inf" : word; })
+        ->check(CLI::Range(std::numeric_limits<double>::min(),
+                           std::numeric_limits<double>::infinity(), "POSITIVE|none"));
 }
 
 void add_what_to_run(CLI::App* app, RunArguments& run) {
@@ -67,6 +76,7 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
     app->add_option("--max-seconds", run.max_seconds, "wall time of an attempt")->type_name("X");
     app->add_option("--context-tokens", run.context_tokens, "context length of a served model")
         ->type_name("N");
+    add_max_cost(app, run, "US dollars of the run; stops when reached");
 }
 
 void add_how_to_run(CLI::App* app, RunArguments& run) {
@@ -76,9 +86,6 @@ void add_how_to_run(CLI::App* app, RunArguments& run) {
     app->add_option("--retries", run.retries, "tries again after an infrastructure error")
         ->type_name("N")
         ->check(CLI::Range(0, 100));
-    app->add_option("--max-cost", run.max_cost, "US dollars of the run; stops when reached")
-        ->type_name("X")
-        ->check(CLI::PositiveNumber);
     app->add_option("--prices", run.prices, "JSON file of prices, see docs/models.md")
         ->type_name("FILE");
     list_option(app, "--model-env", run.model_env,
@@ -142,6 +149,7 @@ void Parser::add_run_commands() {
     CLI::App* resume = command("resume", "run what a run still lacks");
     resume->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
     add_how_to_run(resume, out.run);
+    add_max_cost(resume, out.run, "US dollars, spent before included; none: no limit");
     resume->add_option("--shard", out.run.shard, "only part I of N of the plan")->type_name("I/N");
     add_config(resume, config);
 

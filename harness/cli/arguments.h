@@ -29,7 +29,7 @@ struct RunArguments { // run, plan, resume; what is absent is the task's or the 
 
     int jobs = 0; // 0: one for each processor
     int retries = 2;
-    std::optional<double> max_cost;
+    std::optional<double> max_cost; // infinite: "none"
     std::string prices;
     std::vector<std::string> model_env;
     int connections = 0; // 0: found by itself

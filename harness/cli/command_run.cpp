@@ -89,7 +89,7 @@ class Interrupts {
 };
 
 std::string status_of(const RunResult& result) {
-    if (result.cost_limit) return "cost limit";
+    if (result.cost_limit && result.scored != result.planned) return "cost limit";
     if (result.stopped || (result.drained && result.untouched != 0)) return "stopped";
     return "complete";
 }
@@ -109,7 +109,8 @@ void print_summary(const RunResult& result, const RunArguments& arguments, const
                 result.scored, result.planned, rest.c_str());
     if (result.cost_limit) std::printf("--max-cost was reached: $%.4f spent\n", result.cost);
     if (result.in_error + result.cancelled + result.untouched != 0)
-        std::printf("`assay resume %s` runs what has no result\n", file.c_str());
+        std::printf("`assay resume %s%s` runs what has no result\n", file.c_str(),
+                    result.cost_limit ? " --max-cost X" : "");
     std::fflush(stdout);
 }
 

@@ -224,7 +224,7 @@ RunSettings LiveRun::settings() const {
     settings.retries = arguments_.retries;
     settings.timeout_multiplier = plan_settings_.timeout_multiplier;
     settings.budget = plan_settings_.budget;
-    settings.max_cost = arguments_.max_cost;
+    settings.max_cost = arguments_.max_cost ? arguments_.max_cost : plan_settings_.max_cost;
     settings.seed = plan_.seed;
     // Whoever asks for more jobs than processors has trials that mostly wait for a model.
     settings.capacity.cpus = arguments_.cpus.value_or(std::max(processors(), settings.jobs));

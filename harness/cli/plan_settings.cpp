@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+
 namespace assay {
 
 using Json = nlohmann::json;
@@ -38,6 +40,7 @@ PlanSettings PlanSettings::from(const RunArguments& arguments) {
     out.budget.cost = arguments.max_attempt_cost;
     if (arguments.max_seconds) out.budget.time = from_seconds(*arguments.max_seconds);
     out.context_tokens = arguments.context_tokens;
+    if (arguments.max_cost && std::isfinite(*arguments.max_cost)) out.max_cost = arguments.max_cost;
     if (!arguments.prices.empty()) out.prices = RealFileSystem().read(arguments.prices, 1 << 20);
     return out;
 }
@@ -58,6 +61,7 @@ std::string PlanSettings::json() const {
     if (budget.time) out["max_seconds"] = seconds(*budget.time);
     if (context_tokens) out["context_tokens"] = *context_tokens;
     if (!prices.empty()) out["prices"] = prices;
+    if (max_cost) out["max_cost"] = *max_cost;
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -82,6 +86,7 @@ PlanSettings PlanSettings::parse(const std::string& text) {
         if (in.contains("context_tokens"))
             out.context_tokens = in["context_tokens"].get<std::uint64_t>();
         out.prices = in.value("prices", "");
+        if (in.contains("max_cost")) out.max_cost = in["max_cost"].get<double>();
         return out;
     } catch (const Json::exception& e) {
         throw Error(ErrorKind::Input, std::string("the plan's settings: ") + e.what());

@@ -20,6 +20,7 @@ struct PlanSettings {
     Budget budget;
     std::optional<std::uint64_t> context_tokens;
     std::string prices; // text of --prices: a resume counts in the same money
+    std::optional<double> max_cost;
 
     static PlanSettings from(const RunArguments& arguments); // Error(Usage)
     static PlanSettings parse(const std::string& json);      // Error(Input)

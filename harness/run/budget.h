@@ -14,15 +14,16 @@ class CostMeter { // of the run: --max-cost
   public:
     CostMeter(std::optional<double> limit, double so_far, Cancel run)
         : limit_(limit)
-        , spent_(so_far)
-        , run_(std::move(run)) {}
+        , run_(std::move(run)) {
+        add(so_far); // a limit that was reached before lets nothing begin
+    }
     void add(double cost);
     double spent() const;
 
   private:
     const std::optional<double> limit_;
     mutable std::mutex mutex_;
-    double spent_;
+    double spent_ = 0;
     Cancel run_;
 };
 

@@ -153,10 +153,27 @@ TEST_CASE("--max-cost stops with 130 and a resume goes on where it was") {
     CHECK(run.exit.code == 130);
     CHECK_THAT(run.out, Catch::Contains("--max-cost was reached"));
     CHECK(assay.show("r.db")["run"]["status"] == "cost limit");
-    CHECK(assay({"resume", "r.db", "--max-cost", "2.5"}).exit.code == 130);
-    CommandResult rest = assay({"resume", "r.db"});
-    CHECK(rest.exit.code == 0);
-    CHECK(assay.show("r.db")["attempts"].size() == 6);
+    auto attempts_with_a_result = [&] {
+        int count = 0;
+        for (const Json& attempt : assay.attempts("r.db"))
+            count += attempt["class"] == "scored" ? 1 : 0;
+        return count;
+    };
+    CHECK(attempts_with_a_result() == 2); // the third was broken off at 3 dollars
+    CHECK_THAT(run.out, Catch::Contains("assay resume r.db --max-cost X"));
+    CommandResult kept = assay({"resume", "r.db"}); // what was spent before counts
+    INFO(kept.out << kept.err);
+    CHECK(kept.exit.code == 130);
+    CHECK_THAT(kept.out, Catch::Contains("--max-cost was reached"));
+    CHECK_THAT(kept.out, Catch::Contains("$3.0000 spent")); // nothing more
+    CHECK(attempts_with_a_result() == 2);
+    CHECK(assay({"resume", "r.db", "--max-cost", "5.5"}).exit.code == 130);
+    CHECK(attempts_with_a_result() == 4);
+    CHECK(assay({"resume", "r.db", "--max-cost", "0"}).exit.code == 64);
+    CHECK(assay({"resume", "r.db", "--max-cost", "none"}).exit.code == 0);
+    CHECK(attempts_with_a_result() == 6);
+    CHECK(assay({"resume", "r.db"}).exit.code == 0); // nothing is left to pay for
+    CHECK(assay.show("r.db")["run"]["status"] == "complete");
 }
 
 TEST_CASE("a resume counts by the prices of the start") {
@@ -171,7 +188,7 @@ TEST_CASE("a resume counts by the prices of the start") {
                                 "--prices", "prices.json", "--max-cost", "2"}));
     INFO(run.out << run.err);
     CHECK(run.exit.code == 130);
-    CHECK(assay({"resume", "r.db"}).exit.code == 0);
+    CHECK(assay({"resume", "r.db", "--max-cost", "none"}).exit.code == 0);
     Json attempts = assay.show("r.db")["attempts"];
     REQUIRE(attempts.size() == 4);
     for (const Json& attempt : attempts) CHECK(attempt["usage"]["cost"] == 1.5);
