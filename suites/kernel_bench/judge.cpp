@@ -78,6 +78,8 @@ class Judging {
         verdict_.commitment =
             sha256(std::string_view(reinterpret_cast<const char*>(secret_.bytes.data()), 32)).hex();
         verdict_.toolchain = trusted.toolchain;
+        verdict_.degenerate = trusted.degenerate;
+        if (!verdict_.degenerate.empty()) verdict_.flags.insert("degenerate_task");
     }
 
     Verdict run(std::string_view source) {
@@ -91,17 +93,19 @@ class Judging {
             verdict_.reason = "the library could not be loaded: " + refused.message();
             return std::move(verdict_);
         }
-        reference_ = open(Room::Trusted, trusted_.reference, "reference", true, {});
-        note("checking correctness");
-        verdict_.correct = true;
-        for (const KernelCase& c : task_.cases) {
-            verdict_.cases.push_back({});
-            verdict_.cases.back().name = c.name;
-            if (!check(c, verdict_.cases.back())) return std::move(verdict_);
-        }
+        if (!check_all()) return std::move(verdict_);
         time_all();
         finish();
         return std::move(verdict_);
+    }
+
+    std::set<std::string> test_task() {
+        self_test_ = true;
+        answer_ = open(Room::Trusted, trusted_.baseline, task_.entry, false, {});
+        if (!check_all())
+            throw Error(ErrorKind::Verifier,
+                        "the task's own baseline is wrong: " + verdict_.reason);
+        return std::move(verdict_.degenerate);
     }
 
   private:
@@ -113,6 +117,18 @@ class Judging {
         verdict_.correct = false;
         verdict_.reason = std::move(reason);
         return false;
+    }
+
+    bool check_all() {
+        reference_ = open(Room::Trusted, trusted_.reference, "reference", true, {});
+        note("checking correctness");
+        verdict_.correct = true;
+        for (const KernelCase& c : task_.cases) {
+            verdict_.cases.push_back({});
+            verdict_.cases.back().name = c.name;
+            if (!check(c, verdict_.cases.back())) return false;
+        }
+        return true;
     }
 
     bool build(std::string_view source) {
@@ -284,7 +300,7 @@ class Judging {
         for (int i = 0; i < std::max(3, options_.seeds); ++i)
             data.push_back(make_inputs(task_, c, body, seed(c, "test", i)));
         auto want = expected(c, data);
-        if (c.bench) look_for_degenerate(body, data, want);
+        if (self_test_ && c.bench) look_for_degenerate(body, data, want);
         std::vector<std::pair<std::uint32_t, std::size_t>> calls; // slot, data
         for (std::size_t i = 0; i < data.size(); ++i) calls.emplace_back(i % 2, i);
         calls.emplace_back(2, data.size() - 1);              // the last data again, elsewhere
@@ -315,7 +331,6 @@ class Judging {
                 ++passing[name];
         for (const auto& [name, outputs] : passing)
             if (outputs == body.n_out) verdict_.degenerate.insert(name);
-        if (!verdict_.degenerate.empty()) verdict_.flags.insert("degenerate_task");
     }
 
     // One yardstick: the best of some calls, as work per second.
@@ -356,6 +371,7 @@ class Judging {
         note("timing");
         measure_peaks();
         baseline_ = open(Room::Trusted, trusted_.baseline, task_.entry, false, {});
+        if (baseline_->cpus() == answer_->cpus()) verdict_.cpus = answer_->cpus();
         for (std::size_t i = 0; i < task_.cases.size(); ++i) {
             if (!task_.cases[i].bench) continue;
             if (!time_case(task_.cases[i], verdict_.cases[i])) return;
@@ -507,6 +523,7 @@ class Judging {
     Digest secret_;
     Verdict verdict_;
     std::string library_;
+    bool self_test_ = false; // the "answer" is the task's own baseline
     std::unique_ptr<Session> answer_, reference_, baseline_;
     int batches_ = 0, odd_batches_ = 0;
 };
@@ -518,6 +535,13 @@ Verdict judge(const KernelTask& task, std::string_view source, const TrustedBuil
               const JudgeOptions& options, const JudgeHooks& hooks, const Cancel& cancel) {
     return Judging(task, trusted, suite_folder, workshop, secret, options, hooks, cancel)
         .run(source);
+}
+
+std::set<std::string> self_test(const KernelTask& task, const TrustedBuilds::Set& trusted,
+                                const Path& suite_folder, Workshop& workshop, Random& secret,
+                                const Cancel& cancel) {
+    JudgeOptions options;
+    return Judging(task, trusted, suite_folder, workshop, secret, options, {}, cancel).test_task();
 }
 
 } // namespace assay::kernel_bench

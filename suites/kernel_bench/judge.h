@@ -59,6 +59,7 @@ struct Verdict {
     double peak_fraction = 0;                // geometric mean
     double peak_gflops = 0, peak_gbytes = 0; // measured here and now
     std::string toolchain;                   // the compiler's own version line
+    std::string cpus;                        // that all timed calls were bound to; empty: not bound
     std::string seed_hex, commitment;
     std::string code_sha256;
 };
@@ -69,14 +70,16 @@ struct JudgeHooks {
     std::function<std::unique_ptr<ExclusiveHold>()> exclusive;
 };
 
-// What is built from trusted source, once a task. Thread-safe.
+// What is built from trusted source and then tried against itself, once a task. Thread-safe.
 class TrustedBuilds {
   public:
     struct Set {
         std::string runner, reference, baseline, peaks, toolchain;
+        std::set<std::string> degenerate; // trivial answers that the task would let pass
     };
+    // Throws Error(Verifier) if the task's own code does not build, or its baseline is wrong.
     std::shared_ptr<const Set> get(const KernelTask& task, const Path& suite_folder,
-                                   Workshop& workshop, const Cancel& cancel);
+                                   Workshop& workshop, Random& secret, const Cancel& cancel);
 
   private:
     OncePerKey<Set> by_digest_;
@@ -87,6 +90,13 @@ class TrustedBuilds {
 Verdict judge(const KernelTask& task, std::string_view source, const TrustedBuilds::Set& trusted,
               const Path& suite_folder, Workshop& workshop, Random& secret,
               const JudgeOptions& options, const JudgeHooks& hooks, const Cancel& cancel);
+
+// The task's baseline against its reference, and trivial answers against its tolerances, on data of
+// their own. Returns the trivial answers that pass; throws Error(Verifier) if the baseline does
+// not.
+std::set<std::string> self_test(const KernelTask& task, const TrustedBuilds::Set& trusted,
+                                const Path& suite_folder, Workshop& workshop, Random& secret,
+                                const Cancel& cancel);
 
 // The arguments of g++ for an answer to the task.
 std::vector<std::string> build_arguments(const KernelTask& task, const std::string& file);

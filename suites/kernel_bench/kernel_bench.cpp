@@ -124,6 +124,9 @@ class KernelBench final : public Suite {
             build += " " + shell_quote(argument);
         box.put_file("/app/task/build.sh", build + " -o \"${1:-/tmp/solution.so}\"\n", 0755,
                      cancel);
+        // A broken task is found before an attempt is spent on it.
+        auto workshop = make_sandbox_workshop(context, task.environment.sandboxes.front().base);
+        trusted_.get(task, folder(), *workshop, context.secret_random(), cancel);
     }
 
     void solve(const Task& base, TrialContext& context) override {
@@ -141,8 +144,10 @@ class KernelBench final : public Suite {
             return score_of(task, none);
         }
         context.artifact("solution.cpp", *source, "text/x-c++");
+        end_processes(context);
         auto workshop = make_sandbox_workshop(context, task.environment.sandboxes.front().base);
-        auto trusted = trusted_.get(task, folder(), *workshop, context.cancel());
+        auto trusted =
+            trusted_.get(task, folder(), *workshop, context.secret_random(), context.cancel());
         JudgeHooks hooks;
         hooks.note = [&](const std::string& text) {
             context.events().emit(EventKind::Note,
@@ -169,6 +174,19 @@ class KernelBench final : public Suite {
             context.events().emit(EventKind::Note,
                                   fmt::format(R"({{"text":{}}})", json_quote(e.message())));
             return std::nullopt;
+        }
+    }
+
+    // What the agent left running would take processor time from what is timed.
+    static void end_processes(TrialContext& context) {
+        ExecOptions options;
+        options.user = "root";
+        options.cwd = "/";
+        try {
+            run_shell(context.environment().main(), "kill -9 -1", options, context.cancel());
+        } catch (const StartError& e) { // the agent broke its shell
+            context.events().emit(EventKind::Note,
+                                  fmt::format(R"({{"text":{}}})", json_quote(e.message())));
         }
     }
 

@@ -445,7 +445,7 @@ class Loader {
         task_->header.digest = "sha256:" + digest_.finish().hex();
         task_->claim.cpus = task_->threads;
         task_->claim.memory_bytes = 2ull << 30;
-        task_->claim.sandboxes = 1;
+        task_->claim.sandboxes = 4; // the agent's, and verification's three rooms
         task_->claim.exclusive_verify = true;
         task_->metadata =
             fmt::format(R"({{"title":{},"tags":{},"cases":{},"threads":{}}})",

@@ -64,6 +64,7 @@ std::string record_of(const KernelTask& task, const Verdict& v) {
         {"cases", cases},
         {"speedup", interval(v.speedup)},
         {"peak_fraction", v.peak_fraction},
+        {"cpus", v.cpus},
         {"peak",
          {{"id", fmt::format("measured/{}/1-thread", task.arch)},
           {"gflops", v.peak_gflops},
@@ -80,6 +81,7 @@ std::vector<Measurement> measurements_of(const KernelTask& task, const Verdict& 
     for (const CaseResult& c : v.cases) {
         if (!c.timed) continue;
         json facts = {{"clock", c.by_cpu_time ? "cpu" : "wall"},
+                      {"cpus", v.cpus},
                       {"gflops", c.gflops},
                       {"gbytes", c.gbytes},
                       {"peak_fraction", c.peak_fraction},

@@ -59,6 +59,7 @@ Session::Session(std::unique_ptr<RunnerLink> link, const KernelTask& task, const
     std::string text = receive(type, 4096);
     if (type == kt_wire::Failed) throw LoadRefused(utf8_clean(text));
     if (type != kt_wire::Ready) throw Error(ErrorKind::Verifier, "the runner answered oddly");
+    cpus_ = utf8_clean(text);
 }
 
 void Session::begin_case(const kt_wire::CaseBody& body) {

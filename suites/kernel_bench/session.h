@@ -48,6 +48,8 @@ class Session {
     void begin_case(const kt_wire::CaseBody& body);
     void load(std::uint32_t slot, std::string_view inputs);
     RunOutcome run(unsigned settle_milliseconds, bool cold);
+    // The processors that calls are bound to ("2,3"); empty: not bound.
+    const std::string& cpus() const { return cpus_; }
 
   private:
     void send(kt_wire::Type type, std::string_view body, std::string_view more = {});
@@ -58,6 +60,7 @@ class Session {
     std::unique_ptr<RunnerLink> link_;
     const Cancel& cancel_;
     double call_seconds_;
+    std::string cpus_;
     std::uint64_t out_bytes_ = 0;
     std::size_t loaded_ = 0;
     std::optional<Cancel> patience_; // for the answer that we wait for now

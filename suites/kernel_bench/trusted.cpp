@@ -30,7 +30,7 @@ std::string compiler_version(Workshop& workshop, const Cancel& cancel) {
 }
 
 TrustedBuilds::Set build_set(const KernelTask& task, const Path& suite_folder, Workshop& workshop,
-                             const Cancel& cancel) {
+                             Random& secret, const Cancel& cancel) {
     TrustedBuilds::Set set;
     set.toolchain = compiler_version(workshop, cancel);
     std::string abi = read_source(suite_folder / "runner", "kernel_task.h");
@@ -49,6 +49,7 @@ TrustedBuilds::Set build_set(const KernelTask& task, const Path& suite_folder, W
     set.reference = library("reference", task.reference);
     set.baseline = library("baseline", task.baseline);
     set.peaks = library("peaks", read_source(suite_folder / "runner", "peaks.cpp"));
+    set.degenerate = self_test(task, set, suite_folder, workshop, secret, cancel);
     return set;
 }
 
@@ -64,10 +65,10 @@ std::vector<std::string> build_arguments(const KernelTask& task, const std::stri
 
 std::shared_ptr<const TrustedBuilds::Set> TrustedBuilds::get(const KernelTask& task,
                                                              const Path& suite_folder,
-                                                             Workshop& workshop,
+                                                             Workshop& workshop, Random& secret,
                                                              const Cancel& cancel) {
     return by_digest_.get(
-        task.header.digest, [&] { return build_set(task, suite_folder, workshop, cancel); },
+        task.header.digest, [&] { return build_set(task, suite_folder, workshop, secret, cancel); },
         cancel);
 }
 

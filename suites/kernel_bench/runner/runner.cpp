@@ -11,6 +11,7 @@
 #include "wire.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <vector>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -102,6 +104,23 @@ void flush([[maybe_unused]] const char* at, [[maybe_unused]] std::uint64_t bytes
 #endif
 }
 
+// Binds this process, and so the child that it forks next, to the last `threads` processors that it
+// may use (interrupts prefer the first). Returns them ("2,3"), or "" if there are not so many.
+std::string pin(std::uint32_t threads, cpu_set_t& before) {
+    if (sched_getaffinity(0, sizeof before, &before) != 0) return {};
+    cpu_set_t chosen;
+    CPU_ZERO(&chosen);
+    std::string list;
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && threads > 0; --cpu) {
+        if (!CPU_ISSET(cpu, &before)) continue;
+        CPU_SET(cpu, &chosen);
+        list = std::to_string(cpu) + (list.empty() ? "" : ",") + list;
+        --threads;
+    }
+    bool pinned = threads == 0 && sched_setaffinity(0, sizeof chosen, &chosen) == 0;
+    return pinned ? list : std::string();
+}
+
 struct Call {
     std::uint32_t slot;
     std::vector<char> input, output;
@@ -162,9 +181,12 @@ class Runner {
             fcntl(arena.input_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) !=
                 0)
             fail("the kernel cannot seal shared memory (Linux 5.1 can)");
+        cpu_set_t before;
+        std::string cpus = pin(hello_.threads, before);
         child_ = fork();
         if (child_ < 0) fail("fork");
         if (child_ == 0) kt_runner::child_main(hello_, arena);
+        if (!cpus.empty()) sched_setaffinity(0, sizeof before, &before); // itself it goes anywhere
         close(arena.control_fd);
         close(arena.input_fd);
         close(arena.output_fd);
@@ -179,7 +201,7 @@ class Runner {
             text[sizeof text - 1] = 0;
             fail(ready == 2 ? text : "the answer ended its process while it was loaded");
         }
-        send(Ready, nullptr, 0);
+        send(Ready, cpus.data(), cpus.size());
     }
 
     void check_case() {

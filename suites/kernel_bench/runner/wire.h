@@ -3,7 +3,7 @@
 //
 //   judge                              runner
 //   Hello                     ->
-//                             <-       Ready | Failed
+//                             <-       Ready (the processors it is bound to) | Failed
 //   Case                      ->       the tensors of the calls that follow
 //   Load (slot, input bytes)  ->       n times
 //   Run                       ->

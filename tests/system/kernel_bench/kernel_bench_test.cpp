@@ -62,6 +62,7 @@ struct Scored {
     ScoreResult score;
     std::vector<Measurement> measurements;
     bool committed = false; // the seed's hash was recorded
+    bool background = true; // what the agent left running still does
 };
 
 // `answer` empty: the oracle; "none": no file.
@@ -73,8 +74,10 @@ Scored run(Suite& suite, const TaskRef& task, const std::string& answer) {
         suite.solve(*task, trial);
     else if (answer != "none")
         box.put_file("/app/solution.cpp", answer, 0644, Cancel());
+    std::string left = sh(box, "sleep 600 >/dev/null 2>&1 & echo $!").out;
     Scored scored;
     scored.score = suite.score(*task, trial);
+    scored.background = sh(box, "kill -0 " + left).ok();
     scored.measurements = trial.fake.measurements;
     scored.committed = trial.fake.sink.has(EventKind::Note, "seed commitment");
     return scored;
@@ -136,11 +139,13 @@ TEST_CASE("kernel_bench in sandboxes") {
     CHECK(metric(oracle.score, "fast_0") == 1);
     CHECK(metric(oracle.score, "speedup") > 0);
     CHECK(oracle.committed);
+    CHECK_FALSE(oracle.background);
     REQUIRE(oracle.measurements.size() == 4);
     CHECK(oracle.measurements[0].samples.size() >= 20);
 
     Scored none = run(*suite, task, "none");
     CHECK(none.score.primary.value == 0);
+    CHECK(none.background); // nothing is timed
     CHECK(none.score.explanation.find("there is no /app/solution.cpp") != std::string::npos);
 
     Scored broken = run(*suite, task, "int main( {");

@@ -105,7 +105,7 @@ inline Verdict judge_locally(const KernelTask& task, std::string_view source,
     LocalWorkshop& workshop = given != nullptr ? *given : own;
     SystemRandom random;
     Cancel cancel;
-    auto set = trusted.get(task, suite_folder(), workshop, cancel);
+    auto set = trusted.get(task, suite_folder(), workshop, random, cancel);
     return judge(task, source, *set, suite_folder(), workshop, random, options, {}, cancel);
 }
 

@@ -45,6 +45,7 @@ TEST_CASE("loads the samples") {
     CHECK(gemm->header.id == "gemm_f32");
     CHECK(gemm->header.digest.starts_with("sha256:"));
     CHECK(gemm->claim.exclusive_verify);
+    CHECK(gemm->claim.sandboxes == 4);
     CHECK(gemm->compute_bound);
     CHECK(gemm->cases.at(0).axes.at("m") == 384);
     CHECK(gemm->shape(gemm->outputs[0], gemm->cases[0]) == std::vector<std::int64_t>{384, 384});

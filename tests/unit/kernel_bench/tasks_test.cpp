@@ -3,6 +3,8 @@
 #include "catch.h"
 #include "local_workshop.h"
 
+#include <sched.h>
+
 using namespace assay;
 using namespace assay::kernel_bench;
 using namespace assay::kernel_bench::test;
@@ -36,4 +38,49 @@ TEST_CASE("oracle and starter of every sample") {
                     oracle.peak_fraction * 100, starter.speedup.middle, oracle.peak_gflops,
                     oracle.peak_gbytes);
     }
+}
+
+TEST_CASE("timed calls are bound to as many processors as the task has threads") {
+    cpu_set_t ours;
+    REQUIRE(sched_getaffinity(0, sizeof ours, &ours) == 0);
+    int last = CPU_SETSIZE - 1;
+    while (!CPU_ISSET(last, &ours)) --last;
+    auto task = load_kernel_task(Path(ASSAY_TEST_DATA) / "kernel_bench" / "slow_sum");
+    Verdict verdict = judge_locally(*task, task->baseline);
+    INFO(verdict.reason);
+    CHECK(verdict.cpus == std::to_string(last));
+    REQUIRE_FALSE(measurements_of(*task, verdict).empty());
+    CHECK(measurements_of(*task, verdict)[0].facts.find("\"cpus\":\"" + verdict.cpus + "\"") !=
+          std::string::npos);
+    // The answer's process is: this one is right on one processor only.
+    std::string looks =
+        "#include <sched.h>\n" + replace_all(task->baseline, "double sum = 0;",
+                                             "cpu_set_t s; sched_getaffinity(0, sizeof s, &s);"
+                                             "double sum = CPU_COUNT(&s) == 1 ? 0 : 100;");
+    CHECK(judge_locally(*task, looks).correct);
+}
+
+TEST_CASE("the self-test finds a baseline that is wrong, and a task that is passed without work") {
+    LocalWorkshop workshop;
+    SystemRandom random;
+    TrustedBuilds trusted;
+    KernelTask task = *load_kernel_task(Path(ASSAY_TEST_DATA) / "kernel_bench" / "slow_sum");
+    task.baseline = replace_all(task.baseline, "j <= 128", "j < 128");
+    try {
+        trusted.get(task, suite_folder(), workshop, random, Cancel());
+        FAIL("the wrong baseline passed");
+    } catch (const Error& e) {
+        CHECK(e.kind() == ErrorKind::Verifier);
+        CHECK(e.message().find("the task's own baseline is wrong: case 'small'") == 0);
+    }
+    task = *load_kernel_task(Path(ASSAY_TEST_DATA) / "kernel_bench" / "slow_sum");
+    CHECK(trusted.get(task, suite_folder(), workshop, random, Cancel())->degenerate.empty());
+    task.header.digest = "sha256:other";
+    task.tolerances[0].atol = 1e6;
+    auto set = trusted.get(task, suite_folder(), workshop, random, Cancel());
+    CHECK(set->degenerate.contains("zeros"));
+    Cancel cancel;
+    Verdict verdict =
+        judge(task, task.baseline, *set, suite_folder(), workshop, random, quick(), {}, cancel);
+    CHECK(verdict.flags.contains("degenerate_task"));
 }
