@@ -1,3 +1,4 @@
+#include "assay/base/log.h"
 #include "local/pasta.h"
 #include "local/sandbox.h"
 #include "local/seccomp.h"
@@ -65,9 +66,14 @@ void Shared::prepare_ahead() {
 
 void Shared::remove(const Path& tree) {
     int error = remove_tree(tree.string());
-    if (error != EACCES && error != EPERM) return;
-    Channel(janitor.prepare({}, -1, -1), "remove " + tree.string())
-        .errand(wire::Op::Remove, tree.string(), {}, Cancel());
+    if (error == 0) return;
+    try {
+        if (error != EACCES && error != EPERM) throw io_error("remove " + tree.string(), error);
+        Channel(janitor.prepare({}, -1, -1), "remove " + tree.string())
+            .errand(wire::Op::Remove, tree.string(), {}, Cancel());
+    } catch (const Error& e) {
+        log_warn("left in the scratch: {}", e.message());
+    }
 }
 
 } // namespace assay::local

@@ -6,47 +6,91 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <string_view>
 
 namespace assay {
 namespace {
 
-void keep_first(int& first, int error) {
-    if (first == 0) first = error;
-}
+constexpr int kDepth = 64; // each level holds a descriptor and a frame of the stack
 
-// Empties the folder `fd` (which it closes) of everything on device `device`.
-int empty_folder(int fd, dev_t device, int depth) {
-    int first = 0;
-    DIR* folder = ::fdopendir(fd);
-    if (folder == nullptr) {
-        int error = errno;
-        ::close(fd);
-        return error;
+// A tree may be as deep as its maker liked. What lies deeper than kDepth is moved up into the top
+// folder, where the next pass finds it: no path gets long, and each folder is moved once at most.
+class Remover {
+  public:
+    Remover(int top, dev_t device)
+        : top_(top)
+        , device_(device) {}
+
+    int run() {
+        do {
+            moved_ = false;
+            int fd = ::openat(top_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            if (fd < 0) return errno;
+            empty_folder(fd, 0);
+        } while (moved_);
+        return first_;
     }
-    while (dirent* entry = ::readdir(folder)) {
-        std::string_view name = entry->d_name;
-        if (name == "." || name == "..") continue;
-        if (entry->d_type != DT_DIR && ::unlinkat(fd, entry->d_name, 0) == 0) continue;
-        int child = ::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (child < 0 && errno == EACCES && ::fchmodat(fd, entry->d_name, 0700, 0) == 0)
-            child = ::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (child < 0) {
-            keep_first(first, errno);
-            continue;
+
+  private:
+    void keep_first(int error) {
+        if (first_ == 0) first_ = error;
+    }
+
+    // Empties the folder `fd` (which it closes) of everything on its device.
+    void empty_folder(int fd, int depth) {
+        DIR* folder = ::fdopendir(fd);
+        if (folder == nullptr) {
+            keep_first(errno);
+            ::close(fd);
+            return;
         }
+        while (dirent* entry = ::readdir(folder)) {
+            std::string_view name = entry->d_name;
+            if (name == "." || name == "..") continue;
+            if (entry->d_type != DT_DIR && ::unlinkat(fd, entry->d_name, 0) == 0) continue;
+            remove_folder(fd, entry->d_name, depth);
+        }
+        ::closedir(folder);
+    }
+
+    void remove_folder(int parent, const char* name, int depth) {
+        int child = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (child < 0 && errno == EACCES && ::fchmodat(parent, name, 0700, 0) == 0)
+            child = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         struct stat st{};
-        if (::fstat(child, &st) != 0 || st.st_dev != device || depth > 4000) {
+        if (child < 0) return keep_first(errno);
+        if (::fstat(child, &st) != 0 || st.st_dev != device_) {
             ::close(child);
-            keep_first(first, EXDEV);
-            continue;
+            return keep_first(EXDEV);
         }
-        if (int error = empty_folder(child, device, depth + 1)) keep_first(first, error);
-        if (::unlinkat(fd, entry->d_name, AT_REMOVEDIR) != 0) keep_first(first, errno);
+        if (depth >= kDepth) {
+            ::fchmod(child, 0700); // its ".." is about to change
+            ::close(child);
+            return move_up(parent, name);
+        }
+        empty_folder(child, depth + 1);
+        if (::unlinkat(parent, name, AT_REMOVEDIR) != 0) keep_first(errno);
     }
-    ::closedir(folder);
-    return first;
-}
+
+    // A name that is taken in the top folder is passed over; so is it next time.
+    void move_up(int parent, const char* name) {
+        for (;;) {
+            std::string here = "assay-deep-" + std::to_string(next_name_++);
+            if (::renameat(parent, name, top_, here.c_str()) == 0) {
+                moved_ = true;
+                return;
+            }
+            if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) return keep_first(errno);
+        }
+    }
+
+    const int top_;
+    const dev_t device_;
+    int first_ = 0;
+    bool moved_ = false; // something, in this pass
+    std::uint64_t next_name_ = 0;
+};
 
 } // namespace
 
@@ -57,8 +101,8 @@ int remove_tree(const std::string& path) {
         return ::unlink(path.c_str()) == 0 ? 0 : errno;
     }
     struct stat st{};
-    if (::fstat(fd, &st) != 0) return errno;
-    int first = empty_folder(fd, st.st_dev, 0);
+    int first = ::fstat(fd, &st) != 0 ? errno : Remover(fd, st.st_dev).run();
+    ::close(fd);
     if (::rmdir(path.c_str()) != 0 && first == 0) first = errno;
     return first;
 }
