@@ -1,4 +1,5 @@
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "assay/reports/export.h"
 #include "atif.h"
@@ -81,7 +82,7 @@ class AtifBuilder {
     }
 
     void add_call(const EventRow& event) {
-        Json data = Json::parse(event.json, nullptr, false);
+        Json data = parse_json<Json>(event.json);
         auto found = calls_.find(data.is_object() ? data.value("call", "") : "");
         if (found == calls_.end() || found->second.role != "agent") return;
         const CallRecord& call = found->second;
@@ -117,7 +118,7 @@ class AtifBuilder {
     }
 
     static Json arguments(const std::string& text) {
-        Json parsed = Json::parse(text, nullptr, false);
+        Json parsed = parse_json<Json>(text);
         return parsed.is_object() ? parsed : Json{{"malformed_arguments", text}};
     }
 
@@ -137,7 +138,7 @@ class AtifBuilder {
 
     void add_result(const EventRow& event) {
         if (!agent_step_) return; // a tool used by the harness, not called by the model
-        Json data = Json::parse(event.json, nullptr, false);
+        Json data = parse_json<Json>(event.json);
         Json result = Json::object();
         std::string id = data.is_object() ? data.value("id", "") : "";
         if (calls_of_step_.contains(id)) result["source_call_id"] = id;

@@ -1,5 +1,6 @@
 // The page itself: sections as HTML made here, so that it can be read without the script; the
 // script adds sorting, filtering and the trajectory browser.
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "assay/reports/report.h"
 #include "assets.h"
@@ -250,12 +251,12 @@ std::string provenance(const std::vector<RunData>& runs) {
                       {"started", iso8601(run.summary.created)},
                       {"ended", run.summary.ended != 0 ? iso8601(run.summary.ended) : "-"},
                       {"status", run.summary.status}};
-        Json settings = Json::parse(run.plan.settings, nullptr, false);
+        Json settings = parse_json<Json>(run.plan.settings);
         if (settings.is_object())
             for (const auto& [key, value] : settings.items()) facts["setting " + key] = value;
         out += "<h3>" + html_escape(run.plan.suite) + "</h3>" + provenance_table(facts);
         for (const std::string& text : run.environments) {
-            Json json = Json::parse(text, nullptr, false);
+            Json json = parse_json<Json>(text);
             if (!json.is_object()) continue;
             out += "<details><summary>Machine and build of one start</summary>" +
                    provenance_table(json) + "</details>\n";

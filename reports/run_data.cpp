@@ -1,6 +1,7 @@
 #include "run_data.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/stats/score.h"
 #include "assay/stats/summary.h"
 
@@ -39,7 +40,7 @@ std::string_view class_label(AttemptClass c) {
 namespace {
 
 std::string primary_metric(const std::string& metrics) {
-    Json list = Json::parse(metrics, nullptr, false);
+    Json list = parse_json<Json>(metrics);
     if (list.is_array())
         for (const Json& metric : list)
             if (metric.is_object() && metric.value("primary", false))
@@ -49,7 +50,7 @@ std::string primary_metric(const std::string& metrics) {
 
 std::vector<std::string> string_list(const std::string& json) {
     std::vector<std::string> out;
-    Json list = Json::parse(json, nullptr, false);
+    Json list = parse_json<Json>(json);
     if (list.is_array())
         for (const Json& item : list)
             if (item.is_string()) out.push_back(item.get<std::string>());

@@ -2,6 +2,7 @@
 
 #include "assay/base/capture.h"
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "html_text.h"
 
@@ -63,7 +64,7 @@ class Builder {
     }
 
     static Json parsed(const std::string& text) {
-        Json json = Json::parse(text, nullptr, false);
+        Json json = parse_json<Json>(text);
         return json.is_object() ? json : Json::object();
     }
 
@@ -112,8 +113,8 @@ class Builder {
                        {"tries", call.tries}};
         if (call.usage.cost) answer["cost"] = *call.usage.cost;
         if (call.prefix_broken) answer["prefix_broken"] = *call.prefix_broken;
-        answer["parts"] = call.error ? Json::array({{{"text", text_of(*call.error)}}})
-                                     : parts(call.output);
+        answer["parts"] =
+            call.error ? Json::array({{{"text", text_of(*call.error)}}}) : parts(call.output);
         push(event, "model", {{"d", std::move(answer)}});
     }
 

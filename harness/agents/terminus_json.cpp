@@ -1,3 +1,4 @@
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "terminus_reply.h"
 
@@ -67,8 +68,8 @@ Extent object_at(std::string_view text, std::size_t begin) {
 }
 
 std::optional<Json> strict(std::string_view text) {
-    Json json = Json::parse(text, nullptr, false);
-    if (json.is_discarded() || !json.is_object()) return std::nullopt;
+    Json json = parse_json<Json>(text);
+    if (!json.is_object()) return std::nullopt;
     return json;
 }
 

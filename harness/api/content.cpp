@@ -1,6 +1,7 @@
 #include "assay/api/content.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <nlohmann/json.hpp>
@@ -168,6 +169,7 @@ std::string to_json(const Message& message) {
 }
 
 Message message_from_json(std::string_view text) {
+    if (nested_too_deep(text)) throw Error(ErrorKind::Input, "message: nested too deeply");
     try {
         Json json = Json::parse(text);
         Message message;

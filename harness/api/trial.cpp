@@ -2,6 +2,7 @@
 
 #include "assay/api/agent.h"
 #include "assay/api/suite.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -58,6 +59,7 @@ namespace {
 // nullopt if the text is a JSON object, else what is wrong with it.
 std::optional<std::string> arguments_problem(std::string_view text) {
     if (trim(text).empty()) return std::nullopt; // some models send nothing for no arguments
+    if (nested_too_deep(text)) return "the arguments are nested too deeply";
     if (trim(text).front() == '{' && nlohmann::json::accept(text)) return std::nullopt;
     auto json = nlohmann::json::parse(text, nullptr, false);
     if (json.is_discarded()) {

@@ -1,5 +1,6 @@
 // assay show: a run as a table, a task's attempts, an attempt's trajectory; all of it as JSON too.
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "attempts.h"
 #include "commands.h"
@@ -84,7 +85,7 @@ Json attempt_json(RunReader& reader, const AttemptRow& attempt) {
               {"oom_kills", known(end.resources.oom_kills)},
               {"pids_peak", known(end.resources.pids_peak)},
               {"disk_bytes", known(end.resources.disk_bytes)}}},
-            {"environment", Json::parse(end.environment, nullptr, false)}};
+            {"environment", parse_json<Json>(end.environment)}};
 }
 
 Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
@@ -98,7 +99,7 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
                         {"model", arm.model},
                         {"judge", arm.judge}});
     for (const std::string& environment : reader.environments())
-        environments.push_back(Json::parse(environment, nullptr, false));
+        environments.push_back(parse_json<Json>(environment));
     for (const auto& [task, why] : plan.refused) refused.push_back({{"task", task}, {"why", why}});
     std::size_t running = 0;
     for (const TryRow& row : tries) running += row.running ? 1 : 0;
@@ -108,7 +109,7 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
             {"source", plan.source},
             {"seed", plan.seed},
             {"plan_digest", plan.digest().hex()},
-            {"settings", Json::parse(plan.settings, nullptr, false)},
+            {"settings", parse_json<Json>(plan.settings)},
             {"status", summary.status},
             {"created", iso8601(summary.created)},
             {"ended", summary.ended == 0 ? Json(nullptr) : Json(iso8601(summary.ended))},

@@ -2,6 +2,7 @@
 
 #include "assay/base/capture.h"
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -73,7 +74,7 @@ class Printer {
 
   private:
     void print_event(const EventRow& event) {
-        Json json = Json::parse(event.json, nullptr, false);
+        Json json = parse_json<Json>(event.json);
         double at = static_cast<double>(event.time - row_.began) / 1e6;
         switch (event.kind) {
         case EventKind::PhaseBegin:
@@ -130,7 +131,7 @@ class Printer {
 };
 
 Json parsed(const std::string& text) {
-    Json out = Json::parse(text, nullptr, false);
+    Json out = parse_json<Json>(text);
     return out.is_discarded() ? Json(text) : out;
 }
 

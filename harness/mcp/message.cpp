@@ -1,5 +1,6 @@
 #include "assay/mcp/message.h"
 
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -8,27 +9,6 @@
 namespace assay::mcp {
 
 using Json = nlohmann::ordered_json;
-
-bool depth_is_below(std::string_view json, int limit) {
-    int depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        char c = json[i];
-        if (in_string) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > limit) return false;
-        } else if (c == ']' || c == '}') {
-            --depth;
-        }
-    }
-    return true;
-}
 
 namespace {
 
@@ -77,8 +57,8 @@ IncomingMessage read_one(const Json& json) {
 } // namespace
 
 std::vector<IncomingMessage> read_messages(std::string_view text) {
-    if (!depth_is_below(text, kMaxDepth))
-        return {malformed(fmt::format("nested deeper than {} levels", kMaxDepth))};
+    if (nested_too_deep(text))
+        return {malformed(fmt::format("nested deeper than {} levels", kDeepestJson))};
     Json json = Json::parse(text, nullptr, false);
     if (json.is_discarded() && !utf8_valid(text)) // a server that writes Latin-1
         json = Json::parse(utf8_clean(text), nullptr, false);

@@ -1,5 +1,7 @@
 #include "tools.h"
 
+#include "assay/base/json.h"
+
 #include <fmt/format.h>
 
 #include <set>
@@ -133,8 +135,7 @@ std::vector<std::pair<std::string, std::string>> Tools::headers_of(const std::st
 
 CallResult Tools::call(const std::string& tool, const std::string& arguments,
                        const Cancel& cancel) {
-    Json parsed = depth_is_below(arguments, kMaxDepth) ? Json::parse(arguments, nullptr, false)
-                                                       : Json(Json::value_t::discarded);
+    Json parsed = parse_json<Json>(arguments);
     if (!parsed.is_object())
         throw RpcError(-32602, "the arguments of '" + tool + "' are not a JSON object", "null");
     Request request{.method = "tools/call",

@@ -1,7 +1,7 @@
 #include "openai_response.h"
 
+#include "assay/base/json.h"
 #include "assay/base/text.h"
-#include "json_guard.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -139,7 +139,7 @@ struct ErrorText {
 };
 ErrorText error_text(std::string_view body) {
     ErrorText out;
-    Json json = nested_too_deep(body) ? Json() : Json::parse(body, nullptr, false);
+    Json json = parse_json<Json>(body);
     if (!json.is_object()) {
         out.message = utf8_clean(trim(body.substr(0, std::min<std::size_t>(body.size(), 500))));
         return out;

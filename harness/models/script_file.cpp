@@ -1,8 +1,8 @@
 #include "script_file.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
-#include "json_guard.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,7 @@
 #include "assay/store/plan_json.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <nlohmann/json.hpp>
@@ -14,15 +15,9 @@ namespace {
 
 using Json = nlohmann::json; // object keys sorted: the canonical form needs that
 
-// Depth is bounded while parsing: copying and printing nested values recurse.
-constexpr int kDepth = 100;
-
 Json parse(std::string_view text) {
-    auto check_depth = [](int depth, Json::parse_event_t, Json&) {
-        if (depth > kDepth) throw Error(ErrorKind::Input, "plan: JSON nested too deep");
-        return true;
-    };
-    return Json::parse(text, check_depth, false);
+    if (nested_too_deep(text)) throw Error(ErrorKind::Input, "plan: JSON nested too deeply");
+    return Json::parse(text, nullptr, false);
 }
 
 // Settings travel as values, so that spaces and key order in their text change no digest.

@@ -1,5 +1,6 @@
 #include "assay/base/error.h"
 #include "assay/base/hash.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "task.h"
 
@@ -102,6 +103,7 @@ class Node {
 };
 
 json parse(const std::string& text, const std::string& file) {
+    if (nested_too_deep(text)) throw Error(ErrorKind::Input, file + ": nested too deeply");
     try {
         return json::parse(text);
     } catch (const json::parse_error& e) {

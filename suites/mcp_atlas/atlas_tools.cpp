@@ -1,5 +1,6 @@
 #include "atlas_tools.h"
 
+#include "assay/base/json.h"
 #include "assay/base/log.h"
 #include "assay/base/text.h"
 #include "assay/mcp/http_transport.h"
@@ -22,7 +23,7 @@ bool ResultCache::covers(std::string_view server) {
 }
 
 std::string ResultCache::key(std::string_view tool, std::string_view arguments) {
-    Json json = Json::parse(arguments, nullptr, false);
+    Json json = parse_json<Json>(arguments);
     return std::string(tool) + " " + (json.is_discarded() ? std::string(arguments) : json.dump());
 }
 
@@ -127,7 +128,7 @@ class AtlasTools::Wrapped final : public Tool {
     ToolOutcome call(std::string_view arguments, const Cancel& cancel) override {
         std::string given(arguments);
         if (spec().name == "met-museum_get-museum-object") {
-            Json json = Json::parse(given, nullptr, false);
+            Json json = parse_json<Json>(given);
             if (json.is_object()) {
                 json["returnImage"] = false;
                 given = json.dump();

@@ -1,5 +1,6 @@
 #include "claims.h"
 
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <nlohmann/json.hpp>
@@ -170,7 +171,7 @@ class PythonList {
 };
 
 std::optional<std::vector<std::string>> parse_json_list(std::string_view text) {
-    Json json = Json::parse(text, nullptr, false);
+    Json json = parse_json<Json>(text);
     if (!json.is_array()) return std::nullopt;
     std::vector<std::string> out;
     for (const Json& one : json) {

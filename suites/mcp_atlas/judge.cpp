@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -49,11 +50,13 @@ constexpr const char* kSchema =
 
 // The last JSON object of the text that has a verdict: judges think aloud before it.
 Json find_object(std::string_view text) {
-    for (std::size_t at = text.rfind('{'); at != text.npos;
-         at = at == 0 ? text.npos : text.rfind('{', at - 1)) {
-        std::size_t end = text.rfind('}');
-        if (end == text.npos || end < at) continue;
-        Json json = Json::parse(text.substr(at, end - at + 1), nullptr, false);
+    constexpr int kMostCandidates = 200; // a text of nothing but braces must not take for ever
+    std::size_t end = text.rfind('}');
+    if (end == text.npos) return nullptr;
+    std::size_t at = text.rfind('{', end);
+    for (int i = 0; i < kMostCandidates && at != text.npos;
+         ++i, at = at == 0 ? text.npos : text.rfind('{', at - 1)) {
+        Json json = parse_json<Json>(text.substr(at, end - at + 1));
         if (json.is_object() && json.contains("coverage_outcome")) return json;
     }
     return nullptr;

@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "claims.h"
 #include "csv.h"
@@ -18,29 +19,6 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr std::size_t kMaxRows = 100'000;
-constexpr int kMaxDepth = 200; // of JSON in a cell: printing it recurses
-
-bool is_shallow(std::string_view text) {
-    int depth = 0;
-    bool quoted = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (quoted && c == '\\')
-            ++i;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '[' || c == '{') && ++depth > kMaxDepth)
-            return false;
-        else if (!quoted && (c == ']' || c == '}'))
-            --depth;
-    }
-    return true;
-}
-
-Json parse_json(std::string_view text) { // discarded if it is none
-    if (!is_shallow(text)) return Json(Json::value_t::discarded);
-    return Json::parse(text, nullptr, false);
-}
 
 std::string text_at(const Json& json, const char* key) {
     auto found = json.is_object() ? json.find(key) : json.end();
@@ -61,7 +39,7 @@ std::string content_text(const Json& message) {
 
 void read_trajectory(std::string_view text, Row& row) {
     if (trim(text).empty()) return;
-    Json json = parse_json(text);
+    Json json = parse_json<Json>(text);
     if (!json.is_array()) {
         row.problem = "TRAJECTORY is not a JSON list";
         return;
@@ -155,7 +133,7 @@ std::vector<Row> parse_json_lines(std::string_view text, const std::string& name
         ++line;
         if (trim(one).empty()) continue;
         std::string where = fmt::format("{}:{}", name, line);
-        Json json = parse_json(one);
+        Json json = parse_json<Json>(one);
         if (!json.is_object()) throw Error(ErrorKind::Input, where + ": not a JSON object");
         Cells cells;
         for (const auto& [key, value] : json.items())
@@ -182,7 +160,7 @@ std::string current_name(std::string_view tool) {
 
 std::vector<std::string> parse_enabled_tools(std::string_view text) {
     std::vector<std::string> out;
-    Json json = parse_json(text);
+    Json json = parse_json<Json>(text);
     if (json.is_array()) {
         for (const Json& one : json)
             add_unique(

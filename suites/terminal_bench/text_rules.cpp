@@ -1,6 +1,7 @@
 #include "text_rules.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -88,7 +89,7 @@ Rewards parse_reward_text(std::string_view text) {
 Rewards parse_reward_json(std::string_view text) {
     if (text.empty())
         throw Error(ErrorKind::Verifier, "RewardFileEmptyError: reward.json has 0 bytes");
-    auto json = nlohmann::json::parse(text, nullptr, false);
+    auto json = parse_json<nlohmann::json>(text);
     if (!json.is_object()) throw unreadable("reward.json", "not a JSON object");
     Rewards out;
     for (const auto& [key, value] : json.items()) {

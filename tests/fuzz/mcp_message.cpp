@@ -1,4 +1,5 @@
 // What an MCP server writes: any bytes must end in messages or in "malformed", never in a crash.
+#include "assay/base/json.h"
 #include "assay/mcp/message.h"
 
 #include <cstdint>
@@ -15,8 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (message.kind == Kind::Malformed && message.problem.empty()) std::abort();
         if (!has_method && !message.method.empty() && message.kind != Kind::Malformed) std::abort();
         // What is handed on can be parsed again: it is read as a single message's part.
-        if (message.kind == Kind::Result && !assay::mcp::depth_is_below(message.body, 200))
-            std::abort();
+        if (message.kind == Kind::Result && assay::nested_too_deep(message.body)) std::abort();
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "bases/docker/dockerfile.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 
 #include <fmt/format.h>
@@ -185,7 +186,7 @@ class Parser {
     // A text that is no JSON array of strings is shell form: "[ -f x ] && y" is a command.
     static void read_exec_form(Instruction& instruction) {
         if (instruction.text[0] != '[') return;
-        auto json = nlohmann::json::parse(instruction.text, nullptr, false);
+        auto json = parse_json<nlohmann::json>(instruction.text);
         if (!json.is_array()) return;
         std::vector<std::string> words;
         for (const auto& word : json) {

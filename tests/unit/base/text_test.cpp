@@ -1,6 +1,9 @@
 #include "assay/base/capture.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "catch.h"
+
+#include <nlohmann/json.hpp>
 
 using namespace assay;
 
@@ -62,4 +65,18 @@ TEST_CASE("JSON and shell quoting") {
     REQUIRE(shell_quote("plain-1.0") == "plain-1.0");
     REQUIRE(shell_quote("it's") == "'it'\\''s'");
     REQUIRE(shell_quote("") == "''");
+}
+
+TEST_CASE("the depth of JSON is known before it is parsed") {
+    CHECK_FALSE(nested_too_deep(R"({"a":"[[[[[["})", 1)); // brackets in strings do not count
+    CHECK_FALSE(nested_too_deep(R"({"a":"\"[[[[[["})", 1));
+    CHECK_FALSE(nested_too_deep("]]]][", 1));
+    CHECK(nested_too_deep("]]]][[", 1));
+    CHECK(nested_too_deep("[{", 1));
+    CHECK_FALSE(nested_too_deep("[][]", 1));
+    std::string fits = std::string(200, '[') + std::string(200, ']');
+    CHECK(parse_json<nlohmann::json>(fits).is_array());
+    CHECK(parse_json<nlohmann::json>("[" + fits + "]").is_discarded());
+    CHECK(parse_json<nlohmann::json>(std::string(1'000'000, '[')).is_discarded());
+    CHECK(parse_json<nlohmann::ordered_json>("[1,").is_discarded());
 }

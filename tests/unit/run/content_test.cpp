@@ -2,6 +2,7 @@
 #include "assay/api/content.h"
 #include "assay/base/error.h"
 #include "catch.h"
+#include "fake_trial.h"
 
 #include <nlohmann/json.hpp>
 
@@ -38,4 +39,29 @@ TEST_CASE("a message's canonical JSON holds every part and comes back the same")
     CHECK_THROWS_AS(message_from_json(R"({"role":"nobody","parts":[]})"), Error);
     CHECK_THROWS_AS(message_from_json(R"({"role":"user","parts":[{"smell":1}]})"), Error);
     CHECK_THROWS_AS(message_from_json("{"), Error);
+}
+
+namespace {
+
+class AnyTool final : public Tool {
+  public:
+    const ToolSpec& spec() const override { return spec_; }
+    ToolOutcome call(std::string_view, const Cancel&) override {
+        return text_outcome("called", false);
+    }
+
+  private:
+    ToolSpec spec_{"shell", "", "{}"};
+};
+
+} // namespace
+
+TEST_CASE("nesting that would overflow the stack is refused in messages and in arguments") {
+    std::string deep = std::string(300, '[') + std::string(300, ']');
+    CHECK_THROWS_WITH(message_from_json(R"({"role":"user","parts":[],"more":)" + deep + "}"),
+                      Catch::Contains("deeply"));
+    test::FakeTrial trial;
+    AnyTool tool;
+    CHECK_FALSE(call_tool(&tool, {"c1", "shell", R"({"command":[[]]})"}, trial).is_error);
+    CHECK(call_tool(&tool, {"c2", "shell", R"({"command":)" + deep + "}"}, trial).is_error);
 }

@@ -20,14 +20,8 @@ struct IncomingMessage {
     std::string problem; // Malformed: what is wrong
 };
 
-inline constexpr int kMaxDepth = 200; // of arrays and objects inside one another
-
 // One message, or the messages of a batch (revision 2025-03-26). Never empty, never throws but for
 // lack of memory.
 std::vector<IncomingMessage> read_messages(std::string_view text);
-
-// False if arrays and objects nest deeper than `limit`. For text from outside, before it is parsed:
-// copying and printing a JSON value recurse.
-bool depth_is_below(std::string_view json, int limit);
 
 } // namespace assay::mcp

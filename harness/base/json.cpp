@@ -1,16 +1,14 @@
-// JSON from outside may be nested so deeply that printing it overflows the stack.
-#pragma once
+#include "assay/base/json.h"
 
 #include <cstddef>
-#include <string_view>
 
 namespace assay {
 
-inline bool nested_too_deep(std::string_view text, std::size_t deepest = 200) {
-    std::size_t depth = 0;
+bool nested_too_deep(std::string_view json, int deepest) {
+    int depth = 0;
     bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        char c = json[i];
         if (in_string) {
             if (c == '\\')
                 ++i;
