@@ -2,6 +2,7 @@
 // call is malformed, the model recovers and solves; and the same cut off by a limit.
 #include "assay/base/text.h"
 #include "binary.h"
+#include "sandbox_probe.h"
 
 using namespace assay;
 using namespace assay::test;
@@ -116,22 +117,11 @@ CommandResult run_case(Binary& assay, const Case& one, const std::string& agent,
     return assay(words);
 }
 
-// Whether this machine has sandboxes; if not, why is printed and the cases are left out.
-bool can_run(Binary& assay) {
-    CommandResult probe = assay({"run", "terminal_bench", "--task", "sort-downloads", "--agent",
-                                 "noop", "--out", "probe.db", "--retries", "0"});
-    Json attempt =
-        probe.exit.code == 0 || probe.exit.code == 1 ? assay.attempts("probe.db")[0] : Json();
-    if (attempt.is_object() && attempt["class"] == "scored") return true;
-    WARN("skipped, no sandbox here: " << probe.err);
-    return false;
-}
-
 } // namespace
 
 TEST_CASE("both agents err, recover and solve on every suite; a limit is scored as it stands") {
     Binary assay;
-    if (!can_run(assay)) return;
+    need_sandboxes();
     write_scripts(assay);
     for (const Case& one : cases()) {
         for (std::string agent : {"tools", "terminus"}) {
@@ -162,7 +152,7 @@ TEST_CASE("both agents err, recover and solve on every suite; a limit is scored 
 
 TEST_CASE("a run through each agent can be replayed, and a changed machine is noticed") {
     Binary assay;
-    if (!can_run(assay)) return;
+    need_sandboxes();
     write_scripts(assay);
     Case one = cases()[0];
     REQUIRE(run_case(assay, one, "tools", "first.db").exit.code == 0);

@@ -4,6 +4,7 @@
 #include "assay/sandboxes/local.h"
 #include "catch.h"
 #include "fake_trial.h"
+#include "sandbox_probe.h"
 
 using namespace assay;
 using namespace assay::test;
@@ -39,6 +40,7 @@ class Scripted final : public Model {
 };
 
 LocalBackend& backend() {
+    need_sandboxes();
     static std::unique_ptr<LocalBackend> made = [] {
         LocalOptions options;
         options.scratch = Path(ASSAY_BUILD_DIR) / "agent-tests" / "scratch";
@@ -49,17 +51,6 @@ LocalBackend& backend() {
         return make_local_backend(std::move(options));
     }();
     return *made;
-}
-
-// Whether this machine can have sandboxes; if not, why is printed and the case is left out.
-bool can_run() {
-    try {
-        backend().start({}, Cancel());
-        return true;
-    } catch (const Error& e) {
-        WARN("skipped, no sandbox here: " << e.what());
-        return false;
-    }
 }
 
 struct Real {
@@ -98,7 +89,6 @@ struct AddTool final : Tool {
 } // namespace
 
 TEST_CASE("tools in a real sandbox: fail, malformed, edit with mode kept, time-out, submit") {
-    if (!can_run()) return;
     Real real(R"~({"rules":[{"sequence":[
         {"calls":[{"name":"shell","arguments":{"command":"cat /nothing; exit 3"}}]},
         {"calls":[{"name":"shell","arguments":"{\"command\": "}]},
@@ -124,7 +114,6 @@ TEST_CASE("tools in a real sandbox: fail, malformed, edit with mode kept, time-o
 }
 
 TEST_CASE("terminus in a real sandbox: type, see, interrupt, recover, complete twice") {
-    if (!can_run()) return;
     Real real(R"~({"rules":[{"sequence":[
         {"say_json":{"analysis":"","plan":"","commands":[{"keystrokes":"echo he''llo; false || echo failed $?\n","duration":0.5}]}},
         {"say":"this is no reply"},
@@ -146,7 +135,6 @@ TEST_CASE("terminus in a real sandbox: type, see, interrupt, recover, complete t
 }
 
 TEST_CASE("terminus in a real sandbox: the end of the shell ends the run") {
-    if (!can_run()) return;
     Real real(R"~({"rules":[{"once":true,"say_json":{"analysis":"","plan":"","commands":[
         {"keystrokes":"exit\n","duration":1}]}}]})~");
     real.run("terminus");
@@ -154,7 +142,6 @@ TEST_CASE("terminus in a real sandbox: the end of the shell ends the run") {
 }
 
 TEST_CASE("terminus in a real sandbox: a suite's tools through the program `tool`") {
-    if (!can_run()) return;
     Real real(R"~({"rules":[{"sequence":[
         {"say_json":{"analysis":"","plan":"","commands":[
             {"keystrokes":"clear; tool list; tool show add; tool call add '{\"a\": \"x y\"}'; echo code $?\n","duration":2}]}},

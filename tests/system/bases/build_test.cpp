@@ -3,9 +3,7 @@
 #include "assay/io/spawner.h"
 #include "assay/sandboxes/local.h"
 #include "catch.h"
-
-#include <cstdio>
-#include <cstdlib>
+#include "sandbox_probe.h"
 
 using namespace assay;
 
@@ -28,14 +26,9 @@ struct Machine {
 };
 
 LocalBackend& backend() {
-    static std::unique_ptr<Machine> machine;
-    try {
-        if (!machine) machine = std::make_unique<Machine>();
-    } catch (const Error& e) {
-        std::printf("skipped: %s\n", e.render().c_str());
-        std::exit(77);
-    }
-    return *machine->backend;
+    test::need_sandboxes();
+    static Machine machine;
+    return *machine.backend;
 }
 
 struct Context {

@@ -15,16 +15,6 @@ const std::string kBin = ASSAY_BUILD_DIR "/bin";
 const std::string kSamples = ASSAY_SOURCE_DIR "/suites/mcp_atlas/samples";
 const std::string kYes = R"({"coverage_outcome":"fulfilled"})";
 
-bool have_backend() {
-    try {
-        backend();
-        return true;
-    } catch (const Error& e) {
-        std::printf("skipped: %s\n", e.render().c_str());
-        return false;
-    }
-}
-
 class SandboxTrial final : public FakeTrial {
   public:
     SandboxTrial(Suite& suite, const Task& task)
@@ -74,7 +64,6 @@ std::string server_json(const std::string& name, const std::string& command,
 } // namespace
 
 TEST_CASE("the samples in sandboxes: oracle passes, with the scripted judge") {
-    if (!have_backend()) std::exit(77);
     auto suite = make_mcp_atlas({});
     auto set = suite->load({}, {});
     for (const auto& [id, why] : set->refused())
@@ -92,7 +81,6 @@ TEST_CASE("the samples in sandboxes: oracle passes, with the scripted judge") {
 }
 
 TEST_CASE("published rows whose servers are there: the reference calls run") {
-    if (!have_backend()) std::exit(77);
     auto suite = make_mcp_atlas({});
     auto set = suite->load(kSamples + "/atlas", {});
     REQUIRE(set->headers().size() >= 1);
@@ -108,7 +96,6 @@ TEST_CASE("published rows whose servers are there: the reference calls run") {
 }
 
 TEST_CASE("what a server writes to /data is gone in the next attempt") {
-    if (!have_backend()) std::exit(77);
     auto suite = make_mcp_atlas({});
     TaskFilter filter;
     filter.include = {"kit-*"};
@@ -125,7 +112,6 @@ TEST_CASE("what a server writes to /data is gone in the next attempt") {
 }
 
 TEST_CASE("a server that dies in its sandbox: told to the model, named with its last words") {
-    if (!have_backend()) std::exit(77);
     OneRow row("nasty_die,nasty_echo",
                server_json("nasty", "assay_test_mcp_server", R"(["--noise"])"));
     SandboxTrial trial(*row.suite, *row.task);
@@ -140,7 +126,6 @@ TEST_CASE("a server that dies in its sandbox: told to the model, named with its 
 }
 
 TEST_CASE("a server that does not start is the environment's fault, with the reason") {
-    if (!have_backend()) std::exit(77);
     OneRow row("nasty_echo",
                server_json("nasty", "assay_test_mcp_server", R"(["--die-at-start"])"));
     CHECK_THROWS_WITH(SandboxTrial(*row.suite, *row.task), Catch::Contains("no such module"));
@@ -149,7 +134,6 @@ TEST_CASE("a server that does not start is the environment's fault, with the rea
 }
 
 TEST_CASE("streamable HTTP into a sandbox") {
-    if (!have_backend()) std::exit(77);
     OneRow row("web_echo", server_json("web", "assay_test_mcp_http_server", R"(["3000"])",
                                        R"(,"transport":"http","port":3000)"));
     SandboxTrial trial(*row.suite, *row.task);

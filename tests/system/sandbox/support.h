@@ -1,7 +1,8 @@
-// What the sandbox tests share: one backend on the base "host", or the reason why there is none.
+// What the sandbox tests share: one backend on the base "host".
 #pragma once
 
 #include "assay/sandboxes/local.h"
+#include "sandbox_probe.h"
 
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ inline LocalOptions options() {
 }
 
 inline LocalBackend& backend() {
+    need_sandboxes();
     static std::unique_ptr<LocalBackend> instance = make_local_backend(options());
     return *instance;
 }

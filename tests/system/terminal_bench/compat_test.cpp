@@ -4,27 +4,21 @@
 #include "assay/sandboxes/local.h"
 #include "catch.h"
 #include "compat.h"
-
-#include <cstdio>
-#include <cstdlib>
+#include "sandbox_probe.h"
 
 using namespace assay;
 
 namespace {
 
 std::unique_ptr<LocalBackend> make_backend() {
-    try {
-        Path work = Path(ASSAY_BUILD_DIR) / "terminal-bench-tests";
-        BaseMakerOptions bases;
-        bases.state = work / "state";
-        LocalOptions options;
-        options.scratch = work / "scratch";
-        options.bases = make_base_maker(std::move(bases));
-        return make_local_backend(std::move(options));
-    } catch (const Error& e) {
-        std::printf("skipped: %s\n", e.render().c_str());
-        std::exit(77);
-    }
+    test::need_sandboxes();
+    Path work = Path(ASSAY_BUILD_DIR) / "terminal-bench-tests";
+    BaseMakerOptions bases;
+    bases.state = work / "state";
+    LocalOptions options;
+    options.scratch = work / "scratch";
+    options.bases = make_base_maker(std::move(bases));
+    return make_local_backend(std::move(options));
 }
 
 } // namespace
