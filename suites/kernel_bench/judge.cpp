@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/text.h"
+#include "assay/stats/summary.h"
 #include "session.h"
 #include "shared_object.h"
 #include "tokens.h"

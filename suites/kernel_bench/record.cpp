@@ -1,5 +1,6 @@
 // From a verdict to scores, measurements and the record of a submission.
 #include "assay/base/text.h"
+#include "assay/stats/summary.h"
 #include "judge.h"
 
 #include <fmt/format.h>

@@ -1,55 +1,30 @@
 #include "samples.h"
 
-#include "assay/base/random.h"
+#include "assay/stats/bootstrap.h"
+#include "assay/stats/summary.h"
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 namespace assay::kernel_bench {
 
 namespace {
 
-constexpr int kRounds = 1000;
-
-std::vector<double> resample(const std::vector<double>& values, Random& random) {
-    std::vector<double> out(values.size());
-    for (double& v : out) v = values[random.below(values.size())];
-    return out;
-}
-
-Interval bootstrap(double middle, const std::function<double(Random&)>& draw) {
-    CounterRandom random("kernel_bench/bootstrap");
-    std::vector<double> draws;
-    for (int i = 0; i < kRounds; ++i) draws.push_back(draw(random));
-    std::sort(draws.begin(), draws.end());
-    return {draws[kRounds * 25 / 1000], middle, draws[kRounds * 975 / 1000 - 1]};
+// Only the samples are drawn again: the cases are what they are.
+Interval of_samples(const std::vector<TaskScores>& samples, const Statistic& statistic) {
+    BootstrapOptions options;
+    options.replicates = 1000;
+    options.families = options.tasks = false;
+    auto [low, high] = bootstrap_interval(samples, statistic, options);
+    return {low, statistic(samples), high};
 }
 
 } // namespace
 
-double median(std::vector<double> values) {
-    if (values.empty()) return 0;
-    std::size_t half = values.size() / 2;
-    std::nth_element(values.begin(), values.begin() + static_cast<long>(half), values.end());
-    double upper = values[half];
-    if (values.size() % 2 == 1) return upper;
-    return (upper + *std::max_element(values.begin(), values.begin() + static_cast<long>(half))) /
-           2;
-}
-
-double mean(const std::vector<double>& values) {
-    double sum = 0;
-    for (double v : values) sum += v;
-    return values.empty() ? 0 : sum / static_cast<double>(values.size());
-}
-
 double relative_standard_error(const std::vector<double>& values) {
     if (values.size() < 2) return 1;
-    double m = mean(values), squares = 0;
-    for (double v : values) squares += (v - m) * (v - m);
-    auto n = static_cast<double>(values.size());
-    return m > 0 ? std::sqrt(squares / (n - 1) / n) / m : 1;
+    double error = std::sqrt(variance(values) / static_cast<double>(values.size()));
+    return assay::relative_standard_error(mean(values), error).value_or(1);
 }
 
 bool settled(const std::vector<double>& values, double share) {
@@ -60,21 +35,23 @@ bool settled(const std::vector<double>& values, double share) {
 
 Interval speedup(const std::vector<Pair>& cases) {
     if (cases.empty()) return {};
-    auto geomean = [&](const std::function<std::vector<double>(const std::vector<double>&)>& pick) {
+    std::vector<TaskScores> samples; // baseline and answer by turns
+    for (const Pair& pair : cases) {
+        samples.push_back({"", "", pair.baseline});
+        samples.push_back({"", "", pair.answer});
+    }
+    return of_samples(samples, [](std::span<const TaskScores> drawn) {
         double logs = 0;
-        for (const Pair& pair : cases)
-            logs += std::log(median(pick(pair.baseline)) / median(pick(pair.answer)));
-        return std::exp(logs / static_cast<double>(cases.size()));
-    };
-    return bootstrap(geomean([](const std::vector<double>& v) { return v; }), [&](Random& random) {
-        return geomean([&](const std::vector<double>& v) { return resample(v, random); });
+        for (std::size_t i = 0; i < drawn.size(); i += 2)
+            logs += std::log(median(drawn[i].scores) / median(drawn[i + 1].scores));
+        return std::exp(logs / static_cast<double>(drawn.size() / 2));
     });
 }
 
 Interval median_interval(const std::vector<double>& values) {
     if (values.empty()) return {};
-    return bootstrap(median(values),
-                     [&](Random& random) { return median(resample(values, random)); });
+    return of_samples({{"", "", values}},
+                      [](std::span<const TaskScores> drawn) { return median(drawn[0].scores); });
 }
 
 } // namespace assay::kernel_bench

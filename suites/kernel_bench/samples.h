@@ -1,12 +1,10 @@
-// Statistics of timing samples.
+// What timing samples need beyond harness/stats.
 #pragma once
 
 #include <vector>
 
 namespace assay::kernel_bench {
 
-double median(std::vector<double> values); // 0 if empty
-double mean(const std::vector<double>& values);
 double relative_standard_error(const std::vector<double>& values); // of the mean; 1 if n < 2
 // The last three lie within `share` of one another.
 bool settled(const std::vector<double>& values, double share);

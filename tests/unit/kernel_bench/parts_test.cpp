@@ -191,13 +191,12 @@ TEST_CASE("the task's self-test finds trivial answers") {
 }
 
 TEST_CASE("statistics of samples") {
-    CHECK(median({3, 1, 2}) == 2);
-    CHECK(median({4, 1, 3, 2}) == 2.5);
-    CHECK(median({}) == 0);
     CHECK_FALSE(settled({1, 1}, 0.05));
     CHECK(settled({9, 1, 1.04, 1.02}, 0.05));
     CHECK_FALSE(settled({1, 1.06, 1}, 0.05));
     CHECK(relative_standard_error({2, 2, 2}) == 0);
+    CHECK(relative_standard_error({2}) == 1);
+    CHECK(relative_standard_error({1, 3}) == Approx(0.5));
     std::vector<double> slow, fast;
     CounterRandom random("test");
     for (int i = 0; i < 40; ++i) {
@@ -213,4 +212,10 @@ TEST_CASE("statistics of samples") {
     CHECK(same.low < 1);
     CHECK(same.high > 1);
     CHECK(speedup({}).low == 0);
+    Interval time = median_interval(slow);
+    CHECK(time.low < time.middle);
+    CHECK(time.middle < time.high);
+    CHECK(time.high - time.low < 0.1);
+    CHECK(median_interval({2, 2}).high == 2);
+    CHECK(median_interval({}).middle == 0);
 }
