@@ -76,6 +76,10 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
     app->add_option("--max-seconds", run.max_seconds, "wall time of an attempt")->type_name("X");
     app->add_option("--context-tokens", run.context_tokens, "context length of a served model")
         ->type_name("N");
+    app->add_option("--logprobs", run.logprobs,
+                    "ask models for log-probabilities, with N alternatives a token")
+        ->type_name("N")
+        ->check(CLI::Range(0, 20));
     add_max_cost(app, run, "US dollars of the run; stops when reached");
 }
 

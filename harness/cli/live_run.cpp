@@ -174,6 +174,7 @@ std::shared_ptr<Model> LiveRun::model(const std::string& spec) {
     options.blobs = &blobs_;
     options.prices = prices_;
     options.context_tokens = plan_settings_.context_tokens;
+    options.top_logprobs = plan_settings_.logprobs.value_or(-1);
     options.timeout = from_seconds(arguments_.model_timeout);
     options.open_recording = open_recording;
     options.warn = [](const std::string& text) { log_warn("{}", text); };

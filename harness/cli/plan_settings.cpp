@@ -40,6 +40,7 @@ PlanSettings PlanSettings::from(const RunArguments& arguments) {
     out.budget.cost = arguments.max_attempt_cost;
     if (arguments.max_seconds) out.budget.time = from_seconds(*arguments.max_seconds);
     out.context_tokens = arguments.context_tokens;
+    out.logprobs = arguments.logprobs;
     if (arguments.max_cost && std::isfinite(*arguments.max_cost)) out.max_cost = arguments.max_cost;
     if (!arguments.prices.empty()) out.prices = RealFileSystem().read(arguments.prices, 1 << 20);
     return out;
@@ -60,6 +61,7 @@ std::string PlanSettings::json() const {
     if (budget.cost) out["max_attempt_cost"] = *budget.cost;
     if (budget.time) out["max_seconds"] = seconds(*budget.time);
     if (context_tokens) out["context_tokens"] = *context_tokens;
+    if (logprobs) out["logprobs"] = *logprobs;
     if (!prices.empty()) out["prices"] = prices;
     if (max_cost) out["max_cost"] = *max_cost;
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -85,6 +87,7 @@ PlanSettings PlanSettings::parse(const std::string& text) {
             out.budget.time = from_seconds(in["max_seconds"].get<double>());
         if (in.contains("context_tokens"))
             out.context_tokens = in["context_tokens"].get<std::uint64_t>();
+        if (in.contains("logprobs")) out.logprobs = in["logprobs"].get<int>();
         out.prices = in.value("prices", "");
         if (in.contains("max_cost")) out.max_cost = in["max_cost"].get<double>();
         return out;

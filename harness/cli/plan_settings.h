@@ -19,6 +19,7 @@ struct PlanSettings {
     double timeout_multiplier = 1;
     Budget budget;
     std::optional<std::uint64_t> context_tokens;
+    std::optional<int> logprobs;
     std::string prices; // text of --prices: a resume counts in the same money
     std::optional<double> max_cost;
 

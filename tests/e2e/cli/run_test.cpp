@@ -1,5 +1,7 @@
 // Runs from plan to report on the suite example and the null sandbox.
+#include "assay/store/reader.h"
 #include "binary.h"
+#include "openai_server.h"
 
 #include <set>
 
@@ -208,6 +210,35 @@ TEST_CASE("a recorded run replays to the same answers") {
     Json first = assay.show("r.db"), second = assay.show("again.db");
     for (std::size_t i = 0; i < first["attempts"].size(); ++i)
         CHECK(first["attempts"][i]["score"] == second["attempts"][i]["score"]);
+}
+
+TEST_CASE("--logprobs asks the model for them, and they are stored; a resume asks again") {
+    Binary assay;
+    assay.write_sums(1);
+    OpenAiServer server;
+    server.status(401, "{}"); // of the first start: no result
+    server.json(
+        R"({"choices":[{"index":0,"message":{"role":"assistant","content":"1"},)"
+        R"("finish_reason":"stop","logprobs":{"content":[{"token":"token_id:5","logprob":-0.5,)"
+        R"("top_logprobs":[{"token":"token_id:6","logprob":-1}]}]}}]})");
+    std::vector<std::string> more = {"--agent", "tools", "--model", "openai:m@" + server.url()};
+    more.insert(more.end(), {"--logprobs", "2"});
+    CHECK(assay(run_sums("r.db", more)).exit.code == 1);
+    CommandResult resumed = assay({"resume", "r.db"});
+    INFO(resumed.out << resumed.err);
+    CHECK(resumed.exit.code == 0);
+    for (const HttpRequest& request : server.requests()) {
+        Json body = Json::parse(request.body);
+        CHECK(body["logprobs"] == true);
+        CHECK(body["top_logprobs"] == 2);
+    }
+    auto reader = RunReader::open(assay.folder() / "r.db");
+    auto calls = reader->calls(reader->tries().back().row);
+    REQUIRE(calls.size() == 1);
+    REQUIRE(calls[0].logprobs.size() == 1);
+    CHECK(calls[0].logprobs[0].token == 5);
+    CHECK(calls[0].logprobs[0].logprob == -0.5F);
+    CHECK(calls[0].logprobs[0].top.at(0) == std::pair<std::int32_t, float>(6, -1.F));
 }
 
 TEST_CASE("a failed model call is shown, exported and replayed as it was") {
