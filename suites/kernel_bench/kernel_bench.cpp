@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/text.h"
+#include "assay/suites/folder.h"
 #include "judge.h"
 #include "sandbox_workshop.h"
 
@@ -88,7 +89,7 @@ class KernelBench final : public Suite {
     }
 
     std::unique_ptr<TaskSet> load(const Path& source, const TaskFilter& filter) override {
-        Path root = source.empty() ? Path(ASSAY_SUITE_FOLDER) / "tasks" : source;
+        Path root = source.empty() ? folder() / "tasks" : source;
         RealFileSystem fs;
         auto tasks = std::make_unique<Tasks>();
         if (fs.exists(root / "task.json")) {
@@ -164,7 +165,7 @@ class KernelBench final : public Suite {
     }
 
   private:
-    static Path folder() { return ASSAY_SUITE_FOLDER; }
+    static Path folder() { return suite_folder(ASSAY_SUITE_FOLDER); }
 
     // A file that is too large is the agent's doing, like one that is missing.
     static std::optional<std::string> answer(TrialContext& context) {

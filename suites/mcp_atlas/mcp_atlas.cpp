@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/text.h"
+#include "assay/suites/folder.h"
 #include "atlas_tools.h"
 #include "judge.h"
 #include "rows.h"
@@ -158,7 +159,7 @@ class McpAtlas final : public Suite {
 
 std::unique_ptr<TaskSet> McpAtlas::load(const Path& source, const TaskFilter& filter) {
     auto rows = std::make_unique<Rows>();
-    Path from = source.empty() ? Path(ASSAY_SUITE_FOLDER) / "samples" : source;
+    Path from = source.empty() ? suite_folder(ASSAY_SUITE_FOLDER) / "samples" : source;
     if (auto data = settings_.find("data"); data != settings_.end()) {
         options_.data = data->second;
         if (!std::filesystem::is_directory(options_.data))

@@ -2,6 +2,7 @@
 
 #include "assay/base/error.h"
 #include "assay/base/text.h"
+#include "assay/suites/folder.h"
 
 namespace assay::terminal_bench {
 
@@ -16,7 +17,7 @@ void install_compat(Sandbox& sandbox, std::map<std::string, std::string>& enviro
     root.cwd = "/";
     std::string at = kAt;
     run_shell(sandbox, "rm -rf " + at, root, cancel);
-    sandbox.put_folder(Path(ASSAY_SUITE_FOLDER) / "compat", at, cancel);
+    sandbox.put_folder(suite_folder(ASSAY_SUITE_FOLDER) / "compat", at, cancel);
     ExecResult made = run_shell(sandbox,
                                 "chown -R 0:0 " + at + " && chmod -R a-w,a+rX " + at +
                                     " && chmod 0555 " + at + "/bin/* && printf %s \"$PATH\"",

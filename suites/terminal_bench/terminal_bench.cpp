@@ -3,6 +3,7 @@
 #include "artifacts.h"
 #include "assay/base/error.h"
 #include "assay/base/text.h"
+#include "assay/suites/folder.h"
 #include "harbor_task.h"
 #include "verifier.h"
 
@@ -69,7 +70,7 @@ class TerminalBench final : public Suite {
     }
 
     std::unique_ptr<TaskSet> load(const Path& source, const TaskFilter& filter) override {
-        Path samples = Path(ASSAY_SUITE_FOLDER) / "samples";
+        Path samples = suite_folder(ASSAY_SUITE_FOLDER) / "samples";
         return load_tasks(source.empty() ? samples : source, filter, {.host = host_variable});
     }
 

@@ -18,10 +18,13 @@ using Json = nlohmann::json;
 
 class Binary {
   public:
-    Binary() { environment_ = {"PATH=/usr/bin:/bin", "HOME=" + folder_.path().string()}; }
+    explicit Binary(std::string program = ASSAY_BINARY)
+        : program_(std::move(program)) {
+        environment_ = {"PATH=/usr/bin:/bin", "HOME=" + folder_.path().string()};
+    }
 
     CommandResult operator()(std::vector<std::string> arguments) {
-        arguments.insert(arguments.begin(), ASSAY_BINARY);
+        arguments.insert(arguments.begin(), program_);
         CommandOptions options;
         options.cwd = folder_.path();
         options.environment = environment_;
@@ -31,7 +34,7 @@ class Binary {
     }
     // In the background; output goes to <name>.out and <name>.err.
     ChildProcess start(std::vector<std::string> arguments) {
-        arguments.insert(arguments.begin(), ASSAY_BINARY);
+        arguments.insert(arguments.begin(), program_);
         ChildSpec spec;
         spec.argv = std::move(arguments);
         spec.environment = environment_;
@@ -67,6 +70,7 @@ class Binary {
     }
 
   private:
+    std::string program_;
     TempFolder folder_{"assay-e2e"};
     Spawner spawner_;
     std::vector<std::string> environment_;
