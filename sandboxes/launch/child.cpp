@@ -1,5 +1,5 @@
-// From a fork of the janitor to bubblewrap, in two steps: Prepare does what takes long and needs
-// nothing of the sandbox (cgroups, namespaces), so that it can be done ahead; Launch does the rest.
+// From a fork of the janitor to bubblewrap, and the errands of a namespace's root. Neither needs to
+// know what the sandbox will be: it can be done ahead, and its root comes later (root.cpp).
 #include "launch/launch.h"
 
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 
 namespace assay::launch {
 namespace {
@@ -28,13 +29,27 @@ void die_with(pid_t janitor) {
     if (::getppid() != janitor) ::_exit(1);
 }
 
+// With v1's "tasks" a thread moves itself, which needs no lock. "cgroup.procs" moves all threads of
+// a process and waits for an RCU grace period; a child of fork_into_cgroup() is there already.
+bool join_cgroup(const std::string& folder) {
+    if (is_v1(folder)) return write_file(folder + "/tasks", "0");
+    char text[64] = {};
+    int fd = ::open((folder + "/cgroup.procs").c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool good = (::read(fd, text, sizeof text - 1) > 0 && std::atoi(text) == ::getpid()) ||
+                ::write(fd, "0", 1) == 1;
+    ::close(fd);
+    return good;
+}
+
 void enter_namespaces(const Config& config, int control, std::uint32_t flags,
                       const std::vector<int>& fds) {
     std::size_t next = 1;
     int user = -1, net = -1;
     if ((flags & wire::kJoinUser) != 0 && next < fds.size()) user = fds[next++];
     if ((flags & wire::kJoinNet) != 0 && next < fds.size()) net = fds[next++];
-    int fresh = CLONE_NEWNS | (net < 0 ? CLONE_NEWNET : 0);
+    bool keep = (flags & wire::kKeepNet) != 0;
+    int fresh = CLONE_NEWNS | (net < 0 && !keep ? CLONE_NEWNET : 0);
     if (user < 0) {
         if (int error = new_user_namespace(config, fresh))
             give_up(control, error, "make a user namespace");
@@ -49,26 +64,13 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
         give_up(control, errno, "become root of the user namespace");
     if (net >= 0 && ::setns(net, CLONE_NEWNET) != 0)
         give_up(control, errno, "join the network namespace");
-    if (net < 0)
+    if (net < 0 && !keep)
         if (int error = loopback_up()) give_up(control, error, "bring up the loopback");
 }
 
 [[noreturn]] void launch(const Config& config, int control, const std::string& payload) {
     wire::Reader reader(payload);
     std::string log = reader.str();
-    std::string root = reader.str();
-    std::uint32_t mounts = reader.u32();
-    for (std::uint32_t i = 0; reader.ok() && i < mounts; i++) {
-        std::string at = reader.str();
-        std::vector<std::string> spec = reader.list();
-        if (int error = i == 0 ? 0 : make_mount_point(root, at))
-            give_up(control, error, "make the mount point " + at);
-        spec.insert(spec.begin(), i == 0 ? root : root + at);
-        if (int error = mount_overlay(spec)) give_up(control, error, "mount the overlay at " + at);
-    }
-    for (const std::string& inside : reader.list())
-        if (int error = make_mount_point(root, inside))
-            give_up(control, error, "make the mount point " + inside);
     std::vector<std::string> argv = reader.list();
     if (!reader.done() || argv.empty()) give_up(control, EBADMSG, "launch message");
 
@@ -98,9 +100,12 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
 // The other things that have to be done as root of a user namespace.
 [[noreturn]] void run_errand(int control, const wire::Message& message) {
     int error = EBADMSG;
+    std::string stage = "set up the environment";
     std::vector<int> out;
     wire::Reader reader(message.payload);
-    if (message.op == wire::Op::Remove) {
+    if (message.op == wire::Op::Root) {
+        error = set_root(message, stage);
+    } else if (message.op == wire::Op::Remove) {
         error = remove_tree(message.payload);
     } else if (message.op == wire::Op::Bridge) {
         error = make_bridge();
@@ -109,7 +114,7 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
         std::uint32_t number = reader.u32(), address = reader.u32();
         if (reader.done()) error = link_to_bridge(number, address, message.fds[0]);
     }
-    if (error != 0) give_up(control, error, "set up the environment");
+    if (error != 0) give_up(control, error, stage);
     wire::send_message(control, wire::Op::Ok, 0, {}, out);
     ::_exit(0);
 }
@@ -125,8 +130,7 @@ void run_child(const Config& config, wire::Message& prepare, pid_t janitor) {
     std::vector<std::string> cgroups = reader.list();
     if (!reader.done()) give_up(control, EBADMSG, "prepare message");
     for (const std::string& cgroup : cgroups)
-        if (!write_file(cgroup + "/cgroup.procs", "0"))
-            give_up(control, errno, "join the cgroup " + cgroup);
+        if (!join_cgroup(cgroup)) give_up(control, errno, "join the cgroup " + cgroup);
     enter_namespaces(config, control, flags, prepare.fds);
     die_with(janitor);
     wire::Message message;

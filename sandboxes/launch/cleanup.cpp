@@ -22,6 +22,10 @@ bool write_file(const std::string& path, std::string_view text) {
     return good;
 }
 
+bool is_v1(const std::string& cgroup) {
+    return ::access((cgroup + "/tasks").c_str(), F_OK) == 0;
+}
+
 namespace {
 
 void sleep_ms(long ms) {

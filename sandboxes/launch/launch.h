@@ -24,7 +24,8 @@ struct Config {
     int init_image = -1; // sealed memfd of assay-init
 };
 
-// Becomes a sandbox: joins cgroups and namespaces, waits for Launch, mounts, executes bwrap.
+// Becomes a sandbox: joins cgroups and namespaces, waits for Launch, executes bwrap. Or does
+// another thing that a namespace's root has to do.
 [[noreturn]] void run_child(const Config& config, wire::Message& prepare, pid_t janitor);
 
 // Maps users for `target`, from outside its new user namespace. 0 or errno.
@@ -32,10 +33,8 @@ int map_users(pid_t target, const Config& config);
 // Enters a new user namespace (and `others`: more CLONE_NEW* flags) as its root. 0 or errno.
 int new_user_namespace(const Config& config, int others);
 
-// An overlay at `spec[0]`: [at, upper, work, lower, lower...] from the top down. 0 or errno.
-int mount_overlay(const std::vector<std::string>& spec);
-// Makes the folder `inside` below `root` without following any link. 0 or errno.
-int make_mount_point(const std::string& root, const std::string& inside);
+// Op::Root: gives a sandbox its root. 0, or errno and what it was about.
+int set_root(const wire::Message& message, std::string& stage);
 
 int loopback_up();
 // In the current network namespace: a bridge "hub", up. 0 or errno.
@@ -44,6 +43,7 @@ int make_bridge();
 // up afterwards. Leaves the process in `net_ns`. 0 or errno.
 int link_to_bridge(std::uint32_t number, std::uint32_t address, int net_ns);
 
+bool is_v1(const std::string& cgroup);
 bool write_file(const std::string& path, std::string_view text);
 void kill_everything(const Config& config, std::vector<pid_t>& children);
 

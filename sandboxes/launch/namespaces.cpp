@@ -1,14 +1,9 @@
 #include "launch/launch.h"
 
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,59 +85,6 @@ int new_user_namespace(const Config& config, int others) {
         error = EPIPE;
     ::close(pair[0]);
     ::waitpid(helper, nullptr, 0);
-    return error;
-}
-
-// Layers are named by descriptor: the option string is one page at most, and a path may hold ':'.
-int mount_overlay(const std::vector<std::string>& spec) {
-    if (spec.size() < 4) return EINVAL;
-    std::vector<int> fds;
-    auto name = [&](const std::string& path) {
-        int fd = ::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0) return std::string();
-        fds.push_back(fd);
-        return "/proc/self/fd/" + std::to_string(fd);
-    };
-    std::string options = "userxattr,volatile,lowerdir=";
-    for (std::size_t i = 3; i < spec.size(); i++) options += (i > 3 ? ":" : "") + name(spec[i]);
-    options += ",upperdir=" + name(spec[1]) + ",workdir=" + name(spec[2]);
-    int error = fds.size() == spec.size() - 1 ? 0 : ENOENT;
-    if (error == 0 &&
-        ::mount("overlay", spec[0].c_str(), "overlay", MS_NODEV, options.c_str()) != 0)
-        error = errno;
-    for (int fd : fds) ::close(fd);
-    return error;
-}
-
-int make_mount_point(const std::string& root, const std::string& inside) {
-    int at = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0) return errno;
-    std::size_t from = 0;
-    int error = 0;
-    while (error == 0 && from < inside.size()) {
-        std::size_t to = inside.find('/', from);
-        if (to == std::string::npos) to = inside.size();
-        std::string part = inside.substr(from, to - from);
-        from = to + 1;
-        if (part.empty() || part == ".") continue;
-        if (part == "..") {
-            error = EINVAL;
-            break;
-        }
-        if (::mkdirat(at, part.c_str(), 0755) != 0 && errno != EEXIST) error = errno;
-        open_how how{};
-        how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-        how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
-        long next = ::syscall(SYS_openat2, at, part.c_str(), &how, sizeof how);
-        if (next < 0) {
-            if (error == 0 || errno == ELOOP) error = errno;
-        } else {
-            error = 0;
-            ::close(at);
-            at = static_cast<int>(next);
-        }
-    }
-    ::close(at);
     return error;
 }
 

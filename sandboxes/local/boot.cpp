@@ -18,43 +18,8 @@
 namespace assay::local {
 namespace {
 
-// Docker's default set. Those that reach the kernel itself are not in it.
 // For specs that name no limit: a fork bomb must not reach the machine's own.
 constexpr std::uint64_t kDefaultPids = 8192;
-
-constexpr const char* kCapabilities[] = {
-    "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",           "CAP_FOWNER",
-    "CAP_MKNOD",   "CAP_NET_RAW",      "CAP_SETGID",           "CAP_SETUID",
-    "CAP_SETFCAP", "CAP_SETPCAP",      "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
-    "CAP_KILL",    "CAP_AUDIT_WRITE"};
-
-// In the identity mapping the inside's root is the host's root to the file modes of /proc, and
-// sysctls go by them. bubblewrap covers /proc/sys only where access(W_OK) says that it is writable,
-// which it never says of that folder; so all is named here, after Docker's list.
-// Each costs a tenth of a millisecond of the start.
-constexpr const char* kHiddenFiles[] = {"/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                                        "/proc/timer_list", "/proc/sched_debug"};
-constexpr const char* kHiddenFolders[] = {"/proc/acpi", "/proc/scsi", "/proc/asound"};
-constexpr const char* kReadOnly[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus",
-                                     "/proc/fs"};
-
-bool there(const char* path) {
-    return ::access(path, F_OK) == 0;
-}
-
-std::vector<std::string> proc_arguments() {
-    std::vector<std::string> out;
-    auto add = [&](std::initializer_list<const char*> words) {
-        for (const char* word : words) out.emplace_back(word);
-    };
-    for (const char* path : kHiddenFiles)
-        if (there(path)) add({"--ro-bind", "/dev/null", path});
-    for (const char* path : kHiddenFolders)
-        if (there(path)) add({"--tmpfs", path});
-    for (const char* path : kReadOnly)
-        if (there(path)) add({"--ro-bind", path, path});
-    return out;
-}
 
 void make_folder(const Path& path, mode_t mode = 0755) {
     if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
@@ -98,117 +63,89 @@ std::vector<std::string> LocalSandbox::lowers(std::size_t mount) const {
     return out;
 }
 
-std::vector<std::string> LocalSandbox::bwrap_arguments() const {
-    static const std::vector<std::string> proc = proc_arguments();
-    std::vector<std::string> out = {"bwrap",
-                                    "--unshare-pid",
-                                    "--unshare-ipc",
-                                    "--unshare-uts",
-                                    "--unshare-cgroup-try",
-                                    "--hostname",
-                                    spec_.name,
-                                    "--as-pid-1",
-                                    "--die-with-parent",
-                                    "--bind",
-                                    (folder_ / "root").string(),
-                                    "/",
-                                    "--dev",
-                                    "/dev",
-                                    "--perms",
-                                    "1777",
-                                    "--size",
-                                    "67108864",
-                                    "--tmpfs",
-                                    "/dev/shm",
-                                    "--proc",
-                                    "/proc"};
-    auto guarded = [&](const char* guard) { return shared_->without_guards.count(guard) == 0; };
-    if (guarded("proc")) out.insert(out.end(), proc.begin(), proc.end());
-    for (const auto& [host, inside] : spec_.folders_ro) {
-        out.emplace_back("--ro-bind");
-        out.push_back(host.string());
-        out.push_back(inside);
-    }
-    if (guarded("capabilities")) {
-        out.insert(out.end(), {"--cap-drop", "ALL"});
-        for (const char* capability : kCapabilities)
-            out.insert(out.end(), {"--cap-add", capability});
-    }
-    out.insert(out.end(), {"--seccomp", "4", "--chdir", "/", "--", "/proc/self/fd/5"});
-    return out;
+Path LocalSandbox::writable() const {
+    return folder_ / ("g" + std::to_string(generation_));
 }
 
-std::string LocalSandbox::launch_message() const {
+void LocalSandbox::make_writable(const Path& writable) const {
+    make_folder(writable);
+    for (std::size_t i = 0; i < image_.mounts.size(); i++)
+        make_folder(writable / ("u" + std::to_string(i)));
+    write_identity(writable / "u0");
+}
+
+std::string LocalSandbox::root_message(const Path& writable, const SealedLayer* sealed) const {
     wire::Writer out;
-    out.str((folder_ / "log").string()).str((folder_ / "root").string());
+    out.str(spec_.name);
+    out.str(sealed != nullptr ? this->writable().string() : "");
+    out.str(sealed != nullptr ? sealed->folder.string() : "");
     out.u32(static_cast<std::uint32_t>(image_.mounts.size()));
-    Path layer = folder_ / ("g" + std::to_string(generation_));
     for (std::size_t i = 0; i < image_.mounts.size(); i++) {
         std::string number = std::to_string(i);
-        std::vector<std::string> spec = {(layer / ("u" + number)).string(),
-                                         (folder_ / ("w" + number)).string()};
-        for (std::string& lower : lowers(i)) spec.push_back(std::move(lower));
-        out.str(image_.mounts[i].at).list(spec);
+        // A new one each time: an overlay marks it as used, and volatile.
+        Path work = writable.string() + "w" + number;
+        make_folder(work);
+        std::vector<std::string> layers = {(writable / ("u" + number)).string(), work.string()};
+        for (std::string& lower : lowers(i)) layers.push_back(std::move(lower));
+        out.str(image_.mounts[i].at).list(layers);
     }
-    std::vector<std::string> mount_points;
-    for (const auto& [host, inside] : spec_.folders_ro) mount_points.push_back(inside);
-    out.list(mount_points).list(bwrap_arguments());
+    out.u32(static_cast<std::uint32_t>(spec_.folders_ro.size()));
+    for (const auto& [host, inside] : spec_.folders_ro) out.str(host.string()).str(inside);
     return out.data();
 }
 
-void LocalSandbox::boot(Prepared prepared, const Cancel& cancel) {
-    Path layer = folder_ / ("g" + std::to_string(generation_));
-    make_folder(layer);
-    make_folder(folder_ / "root");
-    for (std::size_t i = 0; i < image_.mounts.size(); i++) {
-        std::string number = std::to_string(i);
-        make_folder(layer / ("u" + number));
-        // Left by the mount before this one, which marked it volatile.
-        if (generation_ > 0) shared_->remove(folder_ / ("w" + number));
-        make_folder(folder_ / ("w" + number));
-    }
-    write_identity(layer / "u0");
-    if (prepared.cgroup) cgroup_ = std::move(prepared.cgroup);
-    ResourceLimits limits = spec_.limits;
-    if (!limits.pids) limits.pids = kDefaultPids;
-    cgroup_->set_limits(limits);
-    auto channel = std::make_shared<Channel>(std::move(prepared.socket), spec_.name);
-    try {
-        channel->send(wire::Op::Launch, launch_message());
-    } catch (const SandboxLost&) { // the launcher has ended: its reason waits to be read
-    }
+void LocalSandbox::set_root(const SealedLayer* sealed, const Cancel& cancel) {
+    UniqueFd user = user_namespace();
+    Channel helper(shared_->janitor.prepare({}, user.get(), Janitor::kMachine),
+                   "the files of sandbox " + spec_.name);
+    Path next = folder_ / ("g" + std::to_string(generation_ + 1));
+    make_writable(next);
+    UniqueFd mounts = open_namespace("mnt"), name = open_namespace("uts");
+    helper.errand(wire::Op::Root, root_message(next, sealed), {mounts.get(), name.get()}, cancel);
+    generation_++;
+}
+
+void LocalSandbox::await_hello(Channel& channel, const Cancel& cancel) {
     Reply hello;
     try {
-        hello = channel->wait_hello(cancel);
+        hello = channel.wait_hello(cancel);
     } catch (const SandboxLost&) { // bubblewrap said why
         hello.error = EPIPE;
         hello.stage = "bwrap";
     }
-    if (hello.error != 0) boot_failed(hello);
+    if (hello.error != 0) start_failed(hello.stage, hello.error);
     init_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, hello.sender_pid, 0)));
     if (!init_) throw SandboxLost("sandbox " + spec_.name + " ended at once");
-    std::lock_guard lock(mutex_);
     init_pid_ = hello.sender_pid;
-    channel_ = std::move(channel);
 }
 
-void LocalSandbox::boot_failed(const Reply& reply) const {
+void LocalSandbox::start_failed(const std::string& stage, int error) const {
     std::string log;
     try {
         log = RealFileSystem().read(folder_ / "log", 1 << 16);
     } catch (const Error&) { // it did not come as far as to write one
     }
-    std::string message = "could not start sandbox " + spec_.name + ": " + reply.stage;
-    if (reply.error != EPIPE) message += ": " + std::string(std::strerror(reply.error));
+    std::string message = "could not start sandbox " + spec_.name + ": " + stage;
+    if (error != EPIPE) message += ": " + std::string(std::strerror(error));
     if (!trim(log).empty()) message += ": " + std::string(trim(utf8_clean(log)));
     throw Error(ErrorKind::Sandbox, message).hint("`assay doctor` checks what sandboxes need");
 }
 
 void LocalSandbox::start(const Cancel& cancel) {
-    folder_ = shared_->janitor.folder() / shared_->next_name("e");
-    make_folder(folder_);
     if (hosts_.empty() && spec_.name.empty()) spec_.name = "main";
-    boot(shared_->prepare(user_ns_.get(), net_ns_.get()), cancel);
+    Prepared prepared = shared_->prepare(user_ns_.get(), net_ns_.get());
+    folder_ = prepared.folder;
+    cgroup_ = std::move(prepared.cgroup);
+    ResourceLimits limits = spec_.limits;
+    if (!limits.pids) limits.pids = kDefaultPids;
+    cgroup_->set_limits(limits);
+    prepared.channel->rename(spec_.name);
+    await_hello(*prepared.channel, cancel);
+    set_root(nullptr, cancel);
+    {
+        std::lock_guard lock(mutex_);
+        channel_ = std::move(prepared.channel);
+    }
     shared_->prepare_ahead();
     if (spec_.network.mode != NetworkMode::None) set_network(spec_.network, cancel);
 }
@@ -238,8 +175,7 @@ void LocalSandbox::stop() {
     await_death();
     if (cgroup_) last_ = cgroup_->usage();
     if (!folder_.empty()) {
-        last_.disk_bytes =
-            static_cast<std::int64_t>(tree_bytes(folder_ / ("g" + std::to_string(generation_))));
+        last_.disk_bytes = static_cast<std::int64_t>(tree_bytes(writable()));
         shared_->remove(folder_);
     }
     cgroup_.reset();

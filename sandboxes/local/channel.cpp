@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace assay::local {
 
@@ -54,7 +55,10 @@ Reply Channel::errand(wire::Op op, std::string_view payload, const std::vector<i
     send(op, payload, fds);
     std::lock_guard lock(mutex_);
     Reply reply = receive(0, wire::Op::Ok, cancel);
-    if (reply.error != 0) throw io_error(name_ + ", " + reply.stage, reply.error);
+    if (reply.error != 0)
+        throw Error(ErrorKind::Sandbox,
+                    name_ + ": " + reply.stage + ": " + std::strerror(reply.error))
+            .hint("`assay doctor` checks what sandboxes need");
     return reply;
 }
 
@@ -83,6 +87,11 @@ Reply Channel::receive(std::uint32_t id, wire::Op expected, const Cancel& cancel
         reply.payload = std::move(message.payload);
         return reply;
     }
+}
+
+void Channel::rename(std::string name) {
+    std::lock_guard lock(mutex_);
+    name_ = std::move(name);
 }
 
 bool Channel::alive() const {

@@ -33,8 +33,9 @@ class Channel {
     // The prepared child does something else than to become a sandbox, and ends.
     Reply errand(wire::Op op, std::string_view payload, const std::vector<int>& fds,
                  const Cancel& cancel);
-    bool alive() const; // the other end is open
-    void close();       // init ends, and all that runs in the sandbox with it
+    void rename(std::string name); // in messages; before others use it
+    bool alive() const;            // the other end is open
+    void close();                  // init ends, and all that runs in the sandbox with it
 
   private:
     Reply receive(std::uint32_t id, wire::Op expected, const Cancel& cancel);

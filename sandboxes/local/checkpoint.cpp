@@ -1,10 +1,10 @@
 // Sealing the writable layer of a running sandbox.
 //
 // overlayfs leaves it undefined what happens when an upper folder in use is changed or stacked
-// below another overlay. So: with no process inside, pid 1 and with it the mounts end, the upper is
-// renamed (whatever its size, that is one rename), and a new pid 1 starts on a new upper, in the
-// same user, network and control groups. With processes inside, they are frozen and the upper is
-// copied while nothing writes to it.
+// below another overlay. So: with no process inside, pid 1 gets an empty root for a moment, the
+// entries of the upper that nothing uses any more are moved (those at its top: few, whatever lies
+// below them), and pid 1 gets a root with a new upper above it. With processes inside, they are
+// frozen and the upper is copied while nothing writes to it.
 #include "assay/base/random.h"
 #include "local/pasta.h"
 #include "local/sandbox.h"
@@ -15,16 +15,6 @@
 #include <cstdio>
 
 namespace assay::local {
-namespace {
-
-Path new_layer_folder(Shared& shared) {
-    Path all = shared.janitor.folder() / "layers";
-    ::mkdir(all.c_str(), 0711);
-    return all / shared.next_name("l");
-}
-
-} // namespace
-
 std::uint32_t LocalSandbox::running_processes(const Cancel& cancel) {
     Reply reply = channel()->request(wire::Op::Count, {}, {}, cancel);
     if (reply.error != 0) throw io_error("count processes in the sandbox", reply.error);
@@ -34,23 +24,25 @@ std::uint32_t LocalSandbox::running_processes(const Cancel& cancel) {
     return count;
 }
 
-std::shared_ptr<SealedLayer> LocalSandbox::seal_by_rename(const Cancel& cancel) {
-    if (!user_ns_) user_ns_ = user_namespace();
-    if (!net_ns_) net_ns_ = net_namespace();
-    Prepared next{{}, shared_->janitor.prepare(cgroup_->join(), user_ns_.get(), net_ns_.get())};
-    channel()->close();
-    await_death();
+std::shared_ptr<SealedLayer> LocalSandbox::new_layer() const {
+    Path all = shared_->janitor.folder() / "layers";
+    ::mkdir(all.c_str(), 0711);
     auto layer = std::make_shared<SealedLayer>();
-    layer->folder = new_layer_folder(*shared_);
-    Path writable = folder_ / ("g" + std::to_string(generation_));
-    if (::rename(writable.c_str(), layer->folder.c_str()) != 0)
-        throw io_error("seal " + writable.string(), errno);
+    layer->folder = all / shared_->next_name("l");
     layer->remove = [shared = shared_](const Path& path) { shared->remove(path); };
-    layers_.insert(layers_.begin(), layer);
-    if (layers_.size() > kMaxLayers) flatten_layers(cancel);
-    generation_++;
-    boot(std::move(next), cancel);
-    return layers_.front();
+    return layer;
+}
+
+void LocalSandbox::seal_by_rename(const Cancel& cancel) {
+    if (layers_.size() >= kMaxLayers) flatten_layers(cancel);
+    layers_.insert(layers_.begin(), new_layer());
+    std::lock_guard lock(mutex_); // nobody starts anything meanwhile
+    try {
+        set_root(layers_.front().get(), cancel);
+    } catch (...) { // with which root, nobody knows
+        channel_->close();
+        throw;
+    }
 }
 
 std::shared_ptr<SealedLayer> LocalSandbox::seal_by_copy(const Cancel& cancel) {
@@ -58,15 +50,12 @@ std::shared_ptr<SealedLayer> LocalSandbox::seal_by_copy(const Cancel& cancel) {
         throw Error(ErrorKind::Sandbox,
                     "sandbox " + spec_.name + " has running processes that cannot be frozen")
             .hint("end them before the checkpoint");
-    auto layer = std::make_shared<SealedLayer>();
+    auto layer = new_layer();
     try {
-        layer->folder = new_layer_folder(*shared_);
-        layer->remove = [shared = shared_](const Path& path) { shared->remove(path); };
         ::mkdir(layer->folder.c_str(), 0711);
         for (std::size_t i = 0; i < image_.mounts.size(); i++) {
             std::string upper = "u" + std::to_string(i);
-            copy_tree(folder_ / ("g" + std::to_string(generation_)) / upper, layer->folder / upper,
-                      false, cancel);
+            copy_tree(writable() / upper, layer->folder / upper, false, cancel);
         }
     } catch (...) {
         cgroup_->thaw();
@@ -77,9 +66,7 @@ std::shared_ptr<SealedLayer> LocalSandbox::seal_by_copy(const Cancel& cancel) {
 }
 
 void LocalSandbox::flatten_layers(const Cancel& cancel) {
-    auto flat = std::make_shared<SealedLayer>();
-    flat->folder = new_layer_folder(*shared_);
-    flat->remove = [shared = shared_](const Path& path) { shared->remove(path); };
+    auto flat = new_layer();
     ::mkdir(flat->folder.c_str(), 0711);
     for (std::size_t i = 0; i < image_.mounts.size(); i++) {
         std::string upper = "u" + std::to_string(i);
@@ -108,7 +95,12 @@ std::shared_ptr<Checkpoint> LocalSandbox::checkpoint(const Cancel& cancel) {
 BaseImage LocalSandbox::seal_into(const Path& folder, const Cancel& cancel) {
     std::lock_guard guard(checkpoint_mutex_);
     // A build step ends with its command: what it left in the background dies with the sandbox.
-    seal_by_rename(cancel);
+    channel()->close();
+    await_death();
+    layers_.insert(layers_.begin(), new_layer());
+    const Path& top = layers_.front()->folder;
+    if (::rename(writable().c_str(), top.c_str()) != 0)
+        throw io_error("seal " + writable().string(), errno);
     RealFileSystem().make_folders(folder);
     BaseImage out = image_;
     Sha256 hash;

@@ -158,7 +158,9 @@ Janitor::~Janitor() {
 UniqueFd Janitor::prepare(const std::vector<std::string>& cgroups, int user_ns, int net_ns) {
     auto [ours, theirs] = message_sockets();
     wire::Writer message;
-    message.u32((user_ns >= 0 ? wire::kJoinUser : 0u) | (net_ns >= 0 ? wire::kJoinNet : 0u))
+    message
+        .u32((user_ns >= 0 ? wire::kJoinUser : 0u) | (net_ns >= 0 ? wire::kJoinNet : 0u) |
+             (net_ns == kMachine ? wire::kKeepNet : 0u))
         .list(cgroups);
     std::vector<int> fds = {theirs.get()};
     if (user_ns >= 0) fds.push_back(user_ns);

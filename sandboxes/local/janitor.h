@@ -37,8 +37,10 @@ class Janitor {
     RunCgroups& cgroups() { return cgroups_; }
     const UserMapping& users() const { return users_; }
 
-    // A child in its cgroups and namespaces that waits for Launch on the returned socket. -1: a new
-    // namespace.
+    static constexpr int kNew = -1;     // a namespace of its own
+    static constexpr int kMachine = -2; // the machine's network: for errands that use none
+    // A child in its cgroups and namespaces that waits for Launch or an errand on the returned
+    // socket.
     UniqueFd prepare(const std::vector<std::string>& cgroups, int user_ns, int net_ns);
     // A host program that dies with the run; fds: [output, then 3, 4...].
     void run_helper(const std::vector<std::string>& argv, const std::vector<int>& fds);

@@ -174,8 +174,7 @@ ResourceUsage LocalSandbox::usage() {
     std::lock_guard guard(checkpoint_mutex_);
     if (stopped_ || !cgroup_) return last_;
     ResourceUsage out = cgroup_->usage();
-    out.disk_bytes =
-        static_cast<std::int64_t>(tree_bytes(folder_ / ("g" + std::to_string(generation_))));
+    out.disk_bytes = static_cast<std::int64_t>(tree_bytes(writable()));
     return out;
 }
 
@@ -207,20 +206,18 @@ void LocalSandbox::set_hosts(const std::vector<Address>& addresses, const Cancel
     local::put_file(*channel(), "/etc/hosts", hosts_text(spec_.name, addresses), 0644, cancel);
 }
 
-namespace {
-UniqueFd open_namespace(int pid, const char* kind) {
-    std::string path = "/proc/" + std::to_string(pid) + "/ns/" + kind;
+UniqueFd LocalSandbox::open_namespace(const char* kind) const {
+    std::string path = "/proc/" + std::to_string(init_pid_) + "/ns/" + kind;
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) throw io_error("open " + path, errno);
     return fd;
 }
-} // namespace
 
 UniqueFd LocalSandbox::user_namespace() const {
-    return open_namespace(init_pid_, "user");
+    return open_namespace("user");
 }
 UniqueFd LocalSandbox::net_namespace() const {
-    return open_namespace(init_pid_, "net");
+    return open_namespace("net");
 }
 
 } // namespace assay::local

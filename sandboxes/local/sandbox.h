@@ -15,10 +15,11 @@
 
 namespace assay::local {
 
-// A child that has its cgroups and namespaces already, and waits.
+// A sandbox with pid 1 and no files yet, which may still be on its way.
 struct Prepared {
+    Path folder;
     std::unique_ptr<SandboxCgroup> cgroup;
-    UniqueFd socket; // closed first: the child ends, and the cgroup becomes empty
+    std::shared_ptr<Channel> channel; // closed first: pid 1 ends, and the cgroup becomes empty
 };
 
 // What sandboxes share: the run. Thread-safe.
@@ -29,7 +30,8 @@ class Shared {
     Janitor janitor;
     const std::set<std::string> without_guards;
     SandboxCapabilities capabilities() const;
-    // A fresh one; with -1, -1 it is usually ready before it is asked for.
+    // A fresh one in these namespaces, or with -1, -1 in its own: then it is usually ready before
+    // it is asked for.
     Prepared prepare(int user_ns, int net_ns);
     void prepare_ahead();
     std::string next_name(std::string_view prefix); // unique in the run
@@ -38,6 +40,7 @@ class Shared {
 
   private:
     Prepared make(int user_ns, int net_ns);
+    std::string launch_message(const Path& folder) const;
     std::mutex mutex_;
     std::unique_ptr<Prepared> spare_;
     std::atomic<unsigned> counter_{0};
@@ -88,23 +91,29 @@ class LocalSandbox final : public Sandbox {
     int init_pid() const { return init_pid_; }
     void set_hosts(const std::vector<Address>& addresses, const Cancel& cancel);
     const BaseImage& image() const { return image_; }
-    // For LayerRunner: the base with all changes so far, whose layers now belong to `folder`.
+    // For LayerRunner: ends the sandbox. The base with all its changes, whose layers now belong to
+    // `folder`.
     BaseImage seal_into(const Path& folder, const Cancel& cancel);
     void stop(); // idempotent
 
   private:
-    void boot(Prepared prepared, const Cancel& cancel);
+    void await_hello(Channel& channel, const Cancel& cancel);
+    // A fresh writable layer on `layers_`. `sealed`: the layer before it, which gets a new name.
+    void set_root(const SealedLayer* sealed, const Cancel& cancel);
+    void make_writable(const Path& writable) const;
+    std::string root_message(const Path& writable, const SealedLayer* sealed) const;
     void write_identity(const Path& upper) const;
-    std::string launch_message() const;
-    std::vector<std::string> bwrap_arguments() const;
     std::vector<std::string> lowers(std::size_t mount) const;
+    UniqueFd open_namespace(const char* kind) const;
+    Path writable() const; // the folder of the layer: u0, u1...
     void await_death();
-    [[noreturn]] void boot_failed(const Reply& reply) const;
+    [[noreturn]] void start_failed(const std::string& stage, int error) const;
     std::vector<std::string> environment_for(const SpawnOptions& options) const;
     SpawnSpec spawn_spec(const std::vector<std::string>& argv, const SpawnOptions& options) const;
     std::shared_ptr<Channel> channel() const;
     std::uint32_t running_processes(const Cancel& cancel);
-    std::shared_ptr<SealedLayer> seal_by_rename(const Cancel& cancel);
+    std::shared_ptr<SealedLayer> new_layer() const;
+    void seal_by_rename(const Cancel& cancel);
     std::shared_ptr<SealedLayer> seal_by_copy(const Cancel& cancel);
     void flatten_layers(const Cancel& cancel);
     static void move_layer(SealedLayer& layer, const Path& folder, const Cancel& cancel);
@@ -113,7 +122,7 @@ class LocalSandbox final : public Sandbox {
     SandboxSpec spec_;
     BaseImage image_;
     std::vector<std::shared_ptr<SealedLayer>> layers_;
-    UniqueFd user_ns_, net_ns_; // to join; kept over restarts
+    UniqueFd user_ns_, net_ns_; // to join
     Path folder_;
     int generation_ = 0; // of the writable layer
     std::unique_ptr<SandboxCgroup> cgroup_;

@@ -24,8 +24,11 @@ enum class Op : std::uint32_t {
     Prepare = 1, // fork a child that gets ready; fds: its control socket, [user ns], [net ns]
     Helper,      // run a program of the host that dies with the run: list argv; fds: [output, 3...]
     // assay -> the prepared child, on its control socket
-    Launch,
+    Launch, // str log, list argv: becomes bubblewrap and then assay-init, on an empty root
     // or instead of Launch:
+    Root,   // the root of a running sandbox; fds: its mount and UTS namespaces. str hostname;
+            // str from, str to: rename once the old root is gone (empty: there is none to seal);
+            // u32 n, n times str at, list upper, work, lower...; u32 n, n times str folder, str at
     Remove, // payload: a tree to delete as the namespace's root
     Bridge, // make a bridge in its network namespace -> Ok; fds: that namespace
     Link,   // u32 number, u32 address; fds: a sandbox's network namespace, to join to the bridge
@@ -153,6 +156,7 @@ enum PrepareFlags : std::uint32_t {
     kSubordinate = 2, // newuidmap / newgidmap ranges
     kJoinUser = 4,    // a user namespace is passed
     kJoinNet = 8,     // a network namespace is passed
+    kKeepNet = 16,    // stay in the machine's: nothing of the sandbox will run there
 };
 
 } // namespace assay::wire

@@ -35,7 +35,7 @@ class LayerRunner {
     virtual ~LayerRunner() = default;
     virtual std::unique_ptr<Sandbox> start_on(const BaseImage& base, const SandboxSpec& spec,
                                               const Cancel& cancel) = 0;
-    // `base` plus the sandbox's changes so far, sealed below the cache and owned by it.
+    // Ends the sandbox. `base` plus its changes, sealed below the cache and owned by it.
     virtual BaseImage seal(Sandbox& sandbox, const BaseImage& base, const Cancel& cancel) = 0;
 };
 
