@@ -211,7 +211,7 @@ class Pump final : public Activity {
 
     void close() {
         error_code ignored;
-        for (Descriptor& side : sides_) side.close(ignored);
+        for (Descriptor& side : sides_) (void)side.close(ignored);
     }
 
     std::array<Descriptor, 2> sides_;

@@ -205,17 +205,22 @@ void Session::initialize(const Cancel& cancel) {
     transport_.listen();
 }
 
+std::optional<Json> Session::unless_gone(const Request& request, const Cancel& cancel) {
+    try {
+        return peer_.request(request, cancel);
+    } catch (const SessionGone& e) {
+        log_info("{}; opening a new session", e.message());
+        return std::nullopt;
+    }
+}
+
 Json Session::legacy_request(const Request& request, const Cancel& cancel) {
     int generation;
     {
         std::lock_guard lock(mutex_);
         generation = generation_;
     }
-    try {
-        return peer_.request(request, cancel);
-    } catch (const SessionGone& e) {
-        log_info("{}; opening a new session", e.message());
-    }
+    if (auto result = unless_gone(request, cancel)) return *std::move(result);
     {
         std::lock_guard one_at_a_time(opening_);
         std::unique_lock lock(mutex_);

@@ -22,6 +22,7 @@ class Session {
     void discovered(const Json& result);
     void initialize(const Cancel& cancel);
     Json modern_request(Request request, const Cancel& cancel);
+    std::optional<Json> unless_gone(const Request& request, const Cancel& cancel);
     Json legacy_request(const Request& request, const Cancel& cancel);
     Json answer_inputs(const Json& result);
     Json meta() const;

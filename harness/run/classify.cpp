@@ -36,18 +36,13 @@ PhaseOutcome from_interruption(const CancelReason& why, Stage stage) {
     PhaseOutcome out;
     out.detail = cause;
     out.error = ErrorRecord{cause, why.detail, ""};
-    if (why.cause == Cause::SandboxLost) {
+    if (why.cause == Cause::SandboxLost || (stage == Stage::Setup && is_limit(why.cause))) {
         out.outcome = Outcome::Infrastructure;
         out.retry = true;
     } else if (!is_limit(why.cause)) {
         out.outcome = Outcome::Cancelled;
-    } else if (stage == Stage::Agent) {
-        out.outcome = Outcome::Limit;
-    } else if (stage == Stage::Verify) {
-        out.outcome = Outcome::VerifierFault;
     } else {
-        out.outcome = Outcome::Infrastructure;
-        out.retry = true;
+        out.outcome = stage == Stage::Agent ? Outcome::Limit : Outcome::VerifierFault;
     }
     return out;
 }
@@ -77,7 +72,7 @@ PhaseOutcome from_error(const Error& error, Stage stage) {
 
 } // namespace
 
-ErrorRecord error_record(std::exception_ptr thrown) {
+ErrorRecord error_record(const std::exception_ptr& thrown) {
     try {
         std::rethrow_exception(thrown);
     } catch (const Interrupted& e) {
@@ -97,7 +92,7 @@ ErrorRecord error_record(std::exception_ptr thrown) {
     }
 }
 
-PhaseOutcome explain(std::exception_ptr thrown, Stage stage,
+PhaseOutcome explain(const std::exception_ptr& thrown, Stage stage,
                      const std::optional<CancelReason>& interrupted) {
     PhaseOutcome out;
     try {

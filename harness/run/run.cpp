@@ -66,7 +66,7 @@ struct Run::State {
 };
 
 Run::Run(RunParts parts, RunSettings settings)
-    : state_(std::make_unique<State>(std::move(parts), std::move(settings))) {}
+    : state_(std::make_unique<State>(std::move(parts), settings)) {}
 Run::~Run() = default;
 
 const SlotRecord* Run::State::take() {

@@ -33,7 +33,7 @@ TrialThread::TrialThread(std::function<void()> body) {
     if (problem != 0)
         throw Error(ErrorKind::Io, "cannot start another thread for a trial")
             .hint("use fewer --jobs, or raise the limit on processes (ulimit -u)");
-    argument.release();
+    (void)argument.release(); // call_body owns it
     joinable_ = true;
 }
 

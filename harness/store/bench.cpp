@@ -164,7 +164,7 @@ void bench_events(const Path& folder, int count, std::vector<StoreBenchRow>& out
     std::uint64_t seen = 0;
     double reading = timed([&] {
         reader->events(reader->tries().at(0).row, [&](const EventRow& event) {
-            seen += reader->blob(event.blobs.at(0).second).size() > 0 ? 1 : 0;
+            seen += reader->blob(event.blobs.at(0).second).empty() ? 0 : 1;
             return true;
         });
     });

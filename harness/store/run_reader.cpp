@@ -220,12 +220,18 @@ class RunReaderImpl final : public RunReader {
 
     void attach_blobs(CallRecord& call, std::int64_t try_row, std::int64_t seq) {
         for (auto& [name, blob] : blobs_of(try_row, seq)) {
-            if (name == "added") call.added.push_back(std::move(blob));
-            if (name == "output") call.output = std::move(blob);
-            if (name == "error") call.error = std::move(blob);
-            if (name == "tools") call.tools = std::move(blob);
-            if (name == "raw_request") call.raw_request = std::move(blob);
-            if (name == "raw_response") call.raw_response = std::move(blob);
+            if (name == "added")
+                call.added.push_back(std::move(blob));
+            else if (name == "output")
+                call.output = std::move(blob);
+            else if (name == "error")
+                call.error = std::move(blob);
+            else if (name == "tools")
+                call.tools = std::move(blob);
+            else if (name == "raw_request")
+                call.raw_request = std::move(blob);
+            else if (name == "raw_response")
+                call.raw_response = std::move(blob);
         }
     }
 

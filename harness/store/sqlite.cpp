@@ -159,10 +159,8 @@ bool Statement::step() {
     if (code != SQLITE_DONE) {
         // fail() reads the handle's last error, which reset() would overwrite on success.
         const char* doing = sqlite3_stmt_readonly(handle_.get()) != 0 ? "read" : "write";
-        struct Reset {
-            sqlite3_stmt* statement;
-            ~Reset() { sqlite3_reset(statement); }
-        } reset_after{handle_.get()};
+        std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> reset_after(handle_.get(),
+                                                                          sqlite3_reset);
         db_->fail(doing);
     }
     sqlite3_reset(handle_.get());

@@ -64,7 +64,8 @@ class Init {
         }
     }
 
-    void answer(const wire::Message& to, std::string_view payload, std::vector<int> fds = {}) {
+    void answer(const wire::Message& to, std::string_view payload,
+                const std::vector<int>& fds = {}) {
         wire::send_message(kControl, wire::Op::Ok, to.id, payload, fds);
     }
     void refuse(const wire::Message& to, int error, std::string_view stage) {

@@ -11,7 +11,7 @@ std::string read_source(const Path& folder, const char* name) {
     return fs.read(folder / name, 1 << 20);
 }
 
-std::string build_trusted(Workshop& workshop, const std::string& what, BuildRequest request,
+std::string build_trusted(Workshop& workshop, const std::string& what, const BuildRequest& request,
                           const Cancel& cancel) {
     BuildResult result = workshop.build(Room::Trusted, request, cancel);
     if (!result.ok)
@@ -25,7 +25,7 @@ std::string compiler_version(Workshop& workshop, const Cancel& cancel) {
     BuildRequest request;
     request.files = {{"version.cpp", "__VERSION__\n"}};
     request.arguments = {"-E", "-P", "version.cpp"};
-    std::string text = build_trusted(workshop, "compiler", std::move(request), cancel);
+    std::string text = build_trusted(workshop, "compiler", request, cancel);
     return "g++ " + utf8_clean(replace_all(std::string(trim(text)), "\"", ""));
 }
 
@@ -39,12 +39,12 @@ TrustedBuilds::Set build_set(const KernelTask& task, const Path& suite_folder, W
          {"kernel_task.h", "wire.h", "child.h", "child.cpp", "filter.cpp", "runner.cpp"})
         runner.files.emplace_back(name, read_source(suite_folder / "runner", name));
     runner.arguments = {"-O2", "-std=c++20", "runner.cpp", "child.cpp", "filter.cpp", "-ldl"};
-    set.runner = build_trusted(workshop, "runner", std::move(runner), cancel);
+    set.runner = build_trusted(workshop, "runner", runner, cancel);
     auto library = [&](const char* what, const std::string& text) {
         BuildRequest request;
         request.files = {{"kernel_task.h", abi}, {"source.cpp", text}};
         request.arguments = build_arguments(task, "source.cpp");
-        return build_trusted(workshop, what, std::move(request), cancel);
+        return build_trusted(workshop, what, request, cancel);
     };
     set.reference = library("reference", task.reference);
     set.baseline = library("baseline", task.baseline);

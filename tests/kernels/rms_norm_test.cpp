@@ -5,9 +5,10 @@
 #include "catch.h"
 #include "rms_norm_cases.h"
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <string>
 
 using namespace assay::kernels;
@@ -45,7 +46,8 @@ std::vector<float> run_on_device(RmsNormFunction function, const RmsNormCase& c,
 long first_difference(const std::vector<float>& a, const std::vector<float>& b) {
     for (std::size_t i = 0; i < a.size(); ++i) {
         if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-        if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0) return static_cast<long>(i);
+        if (std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i]))
+            return static_cast<long>(i);
     }
     return -1;
 }

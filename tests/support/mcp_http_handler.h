@@ -85,7 +85,7 @@ struct McpHttpServer {
         std::string version = message["params"]["_meta"].value(
             "io.modelcontextprotocol/protocolVersion", std::string());
         return version == "2026-07-28" && request.headers.get("MCP-Protocol-Version") == version &&
-               request.headers.get("Mcp-Method") == message["method"];
+               message["method"] == request.headers.get("Mcp-Method");
     }
     void reply(ResponseWriter& writer, const Json& message, const Json& result,
                HttpHeaders headers = {}) {

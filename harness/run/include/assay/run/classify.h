@@ -35,10 +35,10 @@ struct PhaseOutcome {
 
 // What the exception means in that stage. `interrupted` is the phase's own reason if it has one:
 // errors that a cancelled call dies of are the cancellation's, but a lost sandbox is itself.
-PhaseOutcome explain(std::exception_ptr thrown, Stage stage,
+PhaseOutcome explain(const std::exception_ptr& thrown, Stage stage,
                      const std::optional<CancelReason>& interrupted);
 
-ErrorRecord error_record(std::exception_ptr thrown);
+ErrorRecord error_record(const std::exception_ptr& thrown);
 
 AttemptClass classify(AgentEnd agent, VerifyEnd verify, bool infrastructure, bool cancelled);
 bool is_accepted(AttemptClass attempt_class);
