@@ -50,8 +50,10 @@ function(assay_test NAME)
     endif()
 endfunction()
 
-# assay_fuzz(NAME SOURCE f.cpp LINKS ...): libFuzzer under the preset fuzz; elsewhere a program that
-# replays the corpus in tests/fuzz/corpus/NAME as a regression test.
+# assay_fuzz(NAME SOURCE f.cpp LINKS ...): libFuzzer under the preset fuzz, whose target "fuzzers" builds
+# nothing else; elsewhere a program that replays the corpus in tests/fuzz/corpus/NAME as a regression
+# test.
+add_custom_target(fuzzers)
 function(assay_fuzz NAME)
     cmake_parse_arguments(A "" "SOURCE" "LINKS" ${ARGN})
     set(_corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${NAME})
@@ -67,6 +69,7 @@ function(assay_fuzz NAME)
         add_test(NAME fuzz_${NAME} COMMAND fuzz_${NAME} ${_corpus})
     endif()
     target_link_libraries(fuzz_${NAME} PRIVATE ${A_LINKS} assay_warnings assay_sanitizers)
+    add_dependencies(fuzzers fuzz_${NAME})
     set_tests_properties(fuzz_${NAME} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
 

@@ -53,8 +53,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug")
 elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-g1>)
 endif()
-if(ASSAY_FUZZ)
-    add_compile_options(-fsanitize=fuzzer-no-link)
+if(ASSAY_FUZZ) # not in the static helper programs, which link no sanitizer
+    target_compile_options(assay_sanitizers INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=fuzzer-no-link>)
 endif()
 
 find_package(Threads REQUIRED)
