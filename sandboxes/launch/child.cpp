@@ -116,6 +116,9 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
     }
     if (error != 0) give_up(control, error, stage);
     wire::send_message(control, wire::Op::Ok, 0, {}, out);
+    // The kernel may have much to free for us (an old root): after everybody else's work.
+    sched_param none{};
+    ::sched_setscheduler(0, SCHED_IDLE, &none);
     ::_exit(0);
 }
 
