@@ -77,6 +77,8 @@ class AtifBuilder {
     void add(const EventRow& event) {
         if (event.kind == EventKind::Model)
             add_call(event);
+        else if (event.kind == EventKind::ToolCall && event.span)
+            turn_of_tool_[event.sequence] = *event.span;
         else if (event.kind == EventKind::ToolResult)
             add_result(event);
     }
@@ -114,7 +116,7 @@ class AtifBuilder {
         if (!reasoning.empty()) step["reasoning_content"] = reasoning;
         if (!tool_calls.empty()) step["tool_calls"] = std::move(tool_calls);
         step["metrics"] = metrics(call);
-        agent_step_ = steps_.size() - 1;
+        step_of_turn_[event.sequence] = steps_.size() - 1;
     }
 
     static Json arguments(const std::string& text) {
@@ -137,7 +139,10 @@ class AtifBuilder {
     }
 
     void add_result(const EventRow& event) {
-        if (!agent_step_) return; // a tool used by the harness, not called by the model
+        auto tool = turn_of_tool_.find(event.span.value_or(-1));
+        if (tool == turn_of_tool_.end()) return;
+        auto step = step_of_turn_.find(tool->second);
+        if (step == step_of_turn_.end()) return; // used by the harness, not by the agent
         Json data = parse_json<Json>(event.json);
         Json result = Json::object();
         std::string id = data.is_object() ? data.value("id", "") : "";
@@ -146,7 +151,7 @@ class AtifBuilder {
         for (const auto& [name, ref] : event.blobs)
             if (name == "text") text += run_.reader->blob(ref);
         result["content"] = std::move(text);
-        steps_[*agent_step_]["observation"]["results"].push_back(std::move(result));
+        steps_[step->second]["observation"]["results"].push_back(std::move(result));
     }
 
     RunData& run_;
@@ -154,7 +159,8 @@ class AtifBuilder {
     const TryRow& row_;
     std::map<std::string, CallRecord> calls_;
     std::set<std::string> calls_of_step_;
-    std::optional<std::size_t> agent_step_;
+    std::map<std::int64_t, std::int64_t> turn_of_tool_; // by the call's event: the turn's
+    std::map<std::int64_t, std::size_t> step_of_turn_;  // by the turn's event
     Json steps_ = Json::array();
     int steps_made_ = 0;
 };

@@ -53,7 +53,9 @@ class Builder {
     }
 
     void push(const EventRow& event, const char* kind, Json item) {
-        Json full = {{"k", kind}, {"t", static_cast<double>(event.time - row_.began) / 1e6}};
+        Json full = {{"k", kind},
+                     {"t", static_cast<double>(event.time - row_.began) / 1e6},
+                     {"l", event.depth}};
         full.update(item);
         used_ += full.dump(-1, ' ', false, Json::error_handler_t::replace).size();
         if (used_ > limits_.total) {

@@ -10,40 +10,6 @@
 
 namespace assay {
 
-std::string_view to_string(EventKind kind) {
-    switch (kind) {
-    case EventKind::PhaseBegin:
-        return "phase_begin";
-    case EventKind::PhaseEnd:
-        return "phase_end";
-    case EventKind::Model:
-        return "model";
-    case EventKind::ToolCall:
-        return "tool_call";
-    case EventKind::ToolResult:
-        return "tool_result";
-    case EventKind::Exec:
-        return "exec";
-    case EventKind::Terminal:
-        return "terminal";
-    case EventKind::Message:
-        return "message";
-    case EventKind::Note:
-        return "note";
-    case EventKind::Error:
-        return "error";
-    case EventKind::Limit:
-        return "limit";
-    case EventKind::Score:
-        return "score";
-    case EventKind::Sandbox:
-        return "sandbox";
-    case EventKind::Retry:
-        return "retry";
-    }
-    return "note";
-}
-
 std::unique_ptr<ToolSet> Suite::tools(const Task&, TrialContext&) {
     return std::make_unique<OwnedToolSet>();
 }
@@ -87,10 +53,9 @@ ToolOutcome outcome_of(Tool* tool, const ToolCall& call, TrialContext& context) 
 } // namespace
 
 ToolResult call_tool(Tool* tool, const ToolCall& call, TrialContext& context) {
-    context.events().emit(
-        EventKind::ToolCall,
-        fmt::format(R"({{"id":{},"name":{}}})", json_quote(call.id), json_quote(call.name)),
-        {{"arguments", context.blobs().put(call.arguments, "application/json")}});
+    Span span(context.events(), EventKind::ToolCall,
+              fmt::format(R"({{"id":{},"name":{}}})", json_quote(call.id), json_quote(call.name)),
+              {{"arguments", context.blobs().put(call.arguments, "application/json")}});
     auto began = context.clock().now();
     ToolOutcome outcome = outcome_of(tool, call, context);
     double took = seconds(context.clock().now() - began);
@@ -104,11 +69,10 @@ ToolResult call_tool(Tool* tool, const ToolCall& call, TrialContext& context) {
     if (outcome.structured)
         blobs.push_back(
             {"structured", context.blobs().put(*outcome.structured, "application/json")});
-    context.events().emit(EventKind::ToolResult,
-                          fmt::format(R"({{"id":{},"name":{},"is_error":{},"seconds":{:.6f}}})",
-                                      json_quote(call.id), json_quote(call.name), outcome.is_error,
-                                      took),
-                          std::move(blobs));
+    span.end(EventKind::ToolResult,
+             fmt::format(R"({{"id":{},"name":{},"is_error":{},"seconds":{:.6f}}})",
+                         json_quote(call.id), json_quote(call.name), outcome.is_error, took),
+             std::move(blobs));
     return {call.id, call.name, std::move(outcome.parts), outcome.is_error};
 }
 

@@ -5,6 +5,7 @@
 #include "assay/run/plan.h"
 #include "assay/sandboxes/null.h"
 
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <set>
@@ -66,7 +67,6 @@ class NullWriter final : public TryWriter {
         : id_(try_id(slot, 1)) {}
     const Id& id() const override { return id_; }
     int number() const override { return 1; }
-    void emit(EventKind, std::string, std::vector<EventBlob>) override {}
     void call(CallRecord) override {}
     void phase(PhaseRecord) override {}
     void score(ScoreRecord) override {}
@@ -74,8 +74,15 @@ class NullWriter final : public TryWriter {
     void measurement(const Measurement&) override {}
     void finish(TryEnd) override {}
 
+  protected:
+    std::int64_t write(std::optional<std::int64_t>, EventKind, std::string,
+                       std::vector<EventBlob>) override {
+        return events_++;
+    }
+
   private:
     Id id_;
+    std::atomic<std::int64_t> events_{0};
 };
 
 class NullStore final : public RunStore {

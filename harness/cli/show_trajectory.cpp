@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -28,11 +29,11 @@ std::string shown(std::string_view text) {
     return out;
 }
 
-void block(std::string_view title, std::string_view text) {
-    fmt::print("  {}\n", title);
+void block(std::string_view title, std::string_view text, std::string_view indent = "") {
+    fmt::print("{}  {}\n", indent, title);
     std::string body = shown(text);
     if (body.empty()) return;
-    for (std::string_view line : split_lines(body)) fmt::print("  | {}\n", line);
+    for (std::string_view line : split_lines(body)) fmt::print("{}  | {}\n", indent, line);
 }
 
 std::string text_of(const Json& json, const char* key) {
@@ -74,6 +75,7 @@ class Printer {
 
   private:
     void print_event(const EventRow& event) {
+        indent_.assign(2 * static_cast<std::size_t>(std::max(event.depth - 1, 0)), ' ');
         Json json = parse_json<Json>(event.json);
         double at = static_cast<double>(event.time - row_.began) / 1e6;
         switch (event.kind) {
@@ -82,20 +84,21 @@ class Printer {
             return;
         case EventKind::PhaseEnd:
             if (text_of(json, "end") != "done")
-                fmt::print("{:>8.2f} s  {} ended: {}\n", at, text_of(json, "phase"),
+                fmt::print("{:>8.2f} s  {}{} ended: {}\n", at, indent_, text_of(json, "phase"),
                            shown(text_of(json, "end")));
             return;
         case EventKind::Model:
-            fmt::print("{:>8.2f} s  {} call {}\n", at, shown(text_of(json, "role")),
+            fmt::print("{:>8.2f} s  {}{} call {}\n", at, indent_, shown(text_of(json, "role")),
                        text_of(json, "turn"));
             print_call(text_of(json, "call"));
             return;
         default:
-            fmt::print("{:>8.2f} s  {} {}\n", at, to_string(event.kind), shown(event.json));
+            fmt::print("{:>8.2f} s  {}{} {}\n", at, indent_, to_string(event.kind),
+                       shown(event.json));
             // A tool call's arguments and its result's text are shown; the model's part is above.
             for (const auto& [name, blob] : event.blobs)
                 if (blob.media_type.starts_with("text/") || blob.media_type == "application/json")
-                    block(name, reader_.blob(blob));
+                    block(name, reader_.blob(blob), indent_);
         }
     }
 
@@ -105,7 +108,7 @@ class Printer {
         const CallRecord& call = found->second;
         for (const BlobRef& added : call.added) print_message(reader_.blob(added));
         if (call.error)
-            block(call.finish, reader_.blob(*call.error));
+            block(call.finish, reader_.blob(*call.error), indent_);
         else
             print_message(reader_.blob(call.output));
     }
@@ -114,20 +117,21 @@ class Printer {
         try {
             Message message = message_from_json(json);
             if (message.role == Role::Tool) return; // the tool result's event shows it
-            block(to_string(message.role), message.text());
+            block(to_string(message.role), message.text(), indent_);
             for (const ContentPart& part : message.parts)
                 if (const auto* thought = std::get_if<ReasoningPart>(&part))
-                    block("reasoning", thought->text);
+                    block("reasoning", thought->text, indent_);
             for (const ToolCall* call : message.tool_calls())
-                block("calls " + call->name, call->arguments);
+                block("calls " + call->name, call->arguments, indent_);
         } catch (const Error& e) {
-            fmt::print("  (unreadable message: {})\n", e.message());
+            fmt::print("{}  (unreadable message: {})\n", indent_, e.message());
         }
     }
 
     RunReader& reader_;
     const TryRow& row_;
     std::map<std::string, CallRecord> calls_;
+    std::string indent_; // of the event, by the spans around it
 };
 
 Json parsed(const std::string& text) {
@@ -182,7 +186,9 @@ void add_trajectory(RunReader& reader, std::int64_t row, Json& attempt) {
         for (const auto& [name, blob] : event.blobs)
             blobs[name] = {
                 {"sha256", blob.hash.hex()}, {"size", blob.size}, {"type", blob.media_type}};
-        events.push_back({{"kind", to_string(event.kind)},
+        events.push_back({{"seq", event.sequence},
+                          {"span", event.span ? Json(*event.span) : Json(nullptr)},
+                          {"kind", to_string(event.kind)},
                           {"time", iso8601(event.time)},
                           {"data", parsed(event.json)},
                           {"blobs", std::move(blobs)}});

@@ -113,6 +113,7 @@ void RecordingModel::remember(const std::vector<MessageRef>& prompt, const CallR
 
 Completion RecordingModel::complete(const CompletionRequest& request, const DeltaSink& sink,
                                     const Cancel& cancel) {
+    if (role_ == "agent") context_.writer.end_turn();
     context_.budget.check();
     cancel.check();
     CallRecord record;
@@ -201,13 +202,15 @@ void RecordingModel::store(const CompletionRequest& sent, const Completion& comp
 }
 
 void RecordingModel::emit(const CallRecord& record) {
-    context_.writer.emit(
-        EventKind::Model,
-        fmt::format(R"({{"call":"{}","role":{},"turn":{},"finish":"{}","prompt_tokens":{},)"
-                    R"("completion_tokens":{},"seconds":{:.6f},"tries":{}}})",
-                    record.id.hex(), json_quote(role_), record.turn, record.finish,
-                    record.usage.prompt_tokens, record.usage.completion_tokens, record.seconds,
-                    record.tries));
+    std::string json = fmt::format(
+        R"({{"call":"{}","role":{},"turn":{},"finish":"{}","prompt_tokens":{},)"
+        R"("completion_tokens":{},"seconds":{:.6f},"tries":{}}})",
+        record.id.hex(), json_quote(role_), record.turn, record.finish, record.usage.prompt_tokens,
+        record.usage.completion_tokens, record.seconds, record.tries);
+    if (role_ == "agent" && !record.error)
+        context_.writer.begin_turn(EventKind::Model, std::move(json));
+    else
+        context_.writer.emit(EventKind::Model, std::move(json));
 }
 
 } // namespace assay

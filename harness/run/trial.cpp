@@ -57,7 +57,7 @@ PhaseOutcome Trial::timed(std::string_view name, Stage stage, const std::functio
     PhaseRecord record;
     record.name = name;
     record.began = clock().wall_microseconds();
-    events().emit(EventKind::PhaseBegin, fmt::format(R"({{"phase":"{}"}})", name));
+    Span span(events(), EventKind::PhaseBegin, fmt::format(R"({{"phase":"{}"}})", name));
     parts_.run.observer->phase_began(parts_.slot, name);
     MonoTime began = clock().now();
     PhaseOutcome outcome;
@@ -89,10 +89,9 @@ PhaseOutcome Trial::timed(std::string_view name, Stage stage, const std::functio
                                                     json_quote(outcome.error->kind),
                                                     json_quote(outcome.error->message),
                                                     json_quote(outcome.error->trace)));
-    events().emit(
-        EventKind::PhaseEnd,
-        fmt::format(R"({{"phase":"{}","seconds":{:.6f},"queue_seconds":{:.6f},"end":{}}})", name,
-                    record.seconds, record.queue_seconds, json_quote(record.end)));
+    span.end(EventKind::PhaseEnd,
+             fmt::format(R"({{"phase":"{}","seconds":{:.6f},"queue_seconds":{:.6f},"end":{}}})",
+                         name, record.seconds, record.queue_seconds, json_quote(record.end)));
     parts_.writer.phase(std::move(record));
     return outcome;
 }

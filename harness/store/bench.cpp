@@ -190,11 +190,11 @@ void one_turn(TryWriter& attempt, BlobStore& blobs, int i) {
     call.finish = "tool_calls";
     call.usage = {1000, 900, 30, 0, 0.001};
     attempt.call(std::move(call));
-    attempt.emit(EventKind::Model,
-                 R"({"role":"agent","finish":"tool_calls","prompt_tokens":1000,"turn":)" + n + "}");
-    attempt.emit(
-        EventKind::ToolCall, R"({"id":"c)" + n + R"(","name":"shell"})",
-        {{"arguments", blobs.put(R"({"command":"ls -l )" + n + "\"}", "application/json")}});
+    attempt.begin_turn(EventKind::Model,
+                       R"({"role":"agent","finish":"tool_calls","prompt_tokens":1000,"turn":)" + n +
+                           "}");
+    Span tool(attempt, EventKind::ToolCall, R"({"id":"c)" + n + R"(","name":"shell"})",
+              {{"arguments", blobs.put(R"({"command":"ls -l )" + n + "\"}", "application/json")}});
     attempt.emit(
         EventKind::Exec, R"({"argv":["ls","-l"],"code":0,"seconds":0.001})",
         {{"out", blobs.put("total " + n + "\ndrwxr-xr-x 2 root root 4096 .\n", "text/plain")},

@@ -11,7 +11,7 @@ Inserter::Inserter(Database& db)
                   "prompt_tokens=?, cached_tokens=?, completion_tokens=?, reasoning_tokens=?, "
                   "cost=?, cpu_seconds=?, memory_peak_bytes=?, oom_kills=?, pids_peak=?, "
                   "disk_bytes=?, throttled_seconds=?, environment=? WHERE row=?")
-    , event_(db, "INSERT INTO event VALUES(?,?,?,?,?)")
+    , event_(db, "INSERT INTO event VALUES(?,?,?,?,?,?)")
     , call_(db, "INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
     , phase_(db, "INSERT INTO phase VALUES(?,?,?,?,?,?,?)")
     , score_(db, "INSERT INTO score VALUES(?,?,?,?,?,?,?,?,?)")
@@ -56,8 +56,8 @@ void Inserter::operator()(FinishRow& row) {
 }
 
 void Inserter::operator()(NewEventRow& row) {
-    event_.bind(1, row.key.attempt).bind(2, row.key.seq).bind(3, row.time);
-    event_.bind(4, static_cast<int>(row.kind)).bind(5, row.json).run();
+    event_.bind(1, row.key.attempt).bind(2, row.key.seq).bind(3, row.span).bind(4, row.time);
+    event_.bind(5, static_cast<int>(row.kind)).bind(6, row.json).run();
     int position = 0;
     for (const NamedBlob& entry : row.blobs)
         refer(row.key, position++, "event", entry.name, entry.blob);

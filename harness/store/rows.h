@@ -6,6 +6,7 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -34,6 +35,7 @@ struct FinishRow {
 };
 struct NewEventRow {
     RowKey key;
+    std::optional<std::int64_t> span;
     std::int64_t time;
     EventKind kind;
     std::string json;

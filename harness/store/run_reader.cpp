@@ -4,6 +4,8 @@
 #include "inserter.h"
 #include "open_file.h"
 
+#include <unordered_map>
+
 namespace assay {
 
 namespace {
@@ -188,11 +190,22 @@ class RunReaderImpl final : public RunReader {
     }
 
     void events(std::int64_t try_row, const std::function<bool(EventRow)>& visit) override {
-        Statement row(db_, "SELECT seq, time, kind, json FROM event WHERE try = ? ORDER BY seq");
+        Statement row(db_,
+                      "SELECT seq, span, time, kind, json FROM event WHERE try = ? ORDER BY seq");
         row.bind(1, try_row);
+        std::unordered_map<std::int64_t, int> depths;
         while (row.step()) {
-            EventRow event{row.integer(0), row.integer(1), static_cast<EventKind>(row.integer(2)),
-                           row.text(3), blobs_of(try_row, row.integer(0))};
+            EventRow event;
+            event.sequence = row.integer(0);
+            if (!row.is_null(1)) {
+                event.span = row.integer(1);
+                event.depth = depths[*event.span] + 1;
+                depths[event.sequence] = event.depth;
+            }
+            event.time = row.integer(2);
+            event.kind = static_cast<EventKind>(row.integer(3));
+            event.json = row.text(4);
+            event.blobs = blobs_of(try_row, event.sequence);
             if (!visit(std::move(event))) return;
         }
     }

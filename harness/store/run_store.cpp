@@ -140,18 +140,6 @@ class TryWriterImpl final : public TryWriter {
     const Id& id() const override { return id_; }
     int number() const override { return number_; }
 
-    void emit(EventKind kind, std::string json, std::vector<EventBlob> blobs) override {
-        core_.scrubber.clean(json);
-        std::vector<NamedBlob> named;
-        named.reserve(blobs.size());
-        for (EventBlob& entry : blobs)
-            named.push_back({std::string(entry.name), std::move(entry.blob)});
-        std::size_t size = json.size() + named.size() * 64;
-        push(NewEventRow{next(), core_.clock.wall_microseconds(), kind, std::move(json),
-                         std::move(named)},
-             size);
-    }
-
     void call(CallRecord call) override {
         for (std::string* text : {&call.role, &call.sampling, &call.model, &call.finish})
             core_.scrubber.clean(*text);
@@ -198,6 +186,22 @@ class TryWriterImpl final : public TryWriter {
         if (end.ended == 0) end.ended = core_.clock.wall_microseconds();
         auto row = FinishRow{row_, std::make_unique<TryEnd>(std::move(end))};
         core_.writer.wait(core_.writer.push(std::move(row), 1024, Urgency::Durable));
+    }
+
+  protected:
+    std::int64_t write(std::optional<std::int64_t> span, EventKind kind, std::string json,
+                       std::vector<EventBlob> blobs) override {
+        core_.scrubber.clean(json);
+        std::vector<NamedBlob> named;
+        named.reserve(blobs.size());
+        for (EventBlob& entry : blobs)
+            named.push_back({std::string(entry.name), std::move(entry.blob)});
+        std::size_t size = json.size() + named.size() * 64;
+        RowKey key = next();
+        push(NewEventRow{key, span, core_.clock.wall_microseconds(), kind, std::move(json),
+                         std::move(named)},
+             size);
+        return key.seq;
     }
 
   private:

@@ -9,7 +9,8 @@ namespace assay {
 namespace {
 
 // Rows of a try share one counter, so (try, seq) names a row across event, call, phase, score,
-// artifact, measurement and checkpoint, and is what blob_ref points from.
+// artifact, measurement and checkpoint, and is what blob_ref points from. An event's span is the
+// seq of the event that opened it.
 const char* const kVersion1 = R"sql(
 CREATE TABLE run(
     id BLOB PRIMARY KEY, suite TEXT NOT NULL, suite_version TEXT NOT NULL, source TEXT NOT NULL,
@@ -46,8 +47,9 @@ CREATE TABLE try(
 CREATE UNIQUE INDEX try_accepted ON try(slot) WHERE accepted = 1;
 
 CREATE TABLE event(
-    try INTEGER NOT NULL REFERENCES try(row), seq INTEGER NOT NULL, time INTEGER NOT NULL,
-    kind INTEGER NOT NULL, json TEXT NOT NULL, PRIMARY KEY(try, seq)) STRICT, WITHOUT ROWID;
+    try INTEGER NOT NULL REFERENCES try(row), seq INTEGER NOT NULL,
+    span INTEGER CHECK(span < seq), time INTEGER NOT NULL, kind INTEGER NOT NULL,
+    json TEXT NOT NULL, PRIMARY KEY(try, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE event_kind(kind INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 INSERT INTO event_kind VALUES
     (1, 'phase_begin'), (2, 'phase_end'), (3, 'model'), (4, 'tool_call'), (5, 'tool_result'),
@@ -125,7 +127,7 @@ CREATE VIEW v_leaderboard AS
           FROM v_attempt GROUP BY arm, task)
     GROUP BY arm ORDER BY score DESC;
 CREATE VIEW v_event AS
-    SELECT s.task, s.attempt, t.n AS try, e.seq,
+    SELECT s.task, s.attempt, t.n AS try, e.seq, e.span,
            strftime('%Y-%m-%dT%H:%M:%fZ', e.time / 1000000.0, 'unixepoch') AS time,
            coalesce(k.name, e.kind) AS kind, e.json, t.row AS try_row
     FROM event e JOIN try t ON t.row = e.try JOIN slot s ON s.id = t.slot

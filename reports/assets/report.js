@@ -220,7 +220,7 @@ const draw = () => {
   for (const i of shown) {
     const it = items[i];
     if (it.k === 'tool_result' || it.k === 'terminal') continue;
-    const a = el('a', isBad(it) ? 'bad' : '', label(it));
+    const a = el('a', 'l' + Math.min(it.l || 0, 4) + (isBad(it) ? ' bad' : ''), label(it));
     a.href = '#a=' + current + '&s=' + i;
     a.dataset.s = i;
     links.append(a);

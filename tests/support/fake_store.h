@@ -85,12 +85,6 @@ class FakeStore final : public RunStore {
             , id_(try_id(row_->slot, row_->number)) {}
         const Id& id() const override { return id_; }
         int number() const override { return row_->number; }
-        void emit(EventKind kind, std::string json, std::vector<EventBlob> blobs) override {
-            FakeEvent event{kind, std::move(json), {}};
-            for (const EventBlob& blob : blobs) event.blobs.emplace_back(blob.name, blob.blob);
-            std::lock_guard lock(store_.mutex_);
-            row_->events.push_back(std::move(event));
-        }
         void call(CallRecord call) override {
             std::lock_guard lock(store_.mutex_);
             row_->calls.push_back(std::move(call));
@@ -117,6 +111,14 @@ class FakeStore final : public RunStore {
                 throw Error(ErrorKind::Internal, "a second accepted try of one slot");
             row_->end = std::move(end);
             row_->finished = true;
+        }
+
+      protected:
+        std::int64_t write(std::optional<std::int64_t> span, EventKind kind, std::string json,
+                           std::vector<EventBlob> blobs) override {
+            std::lock_guard lock(store_.mutex_);
+            row_->events.push_back(fake_event(span, kind, std::move(json), blobs));
+            return std::ssize(row_->events) - 1;
         }
 
       private:

@@ -37,19 +37,21 @@ class MemoryBlobs final : public BlobStore {
 };
 
 struct FakeEvent {
-    EventKind kind;
-    std::string json;
-    std::vector<std::pair<std::string, BlobRef>> blobs;
+    EventKind kind{};
+    std::string json{};
+    std::vector<std::pair<std::string, BlobRef>> blobs{};
+    std::optional<std::int64_t> span{}; // place of the event that opened it
 };
+
+inline FakeEvent fake_event(std::optional<std::int64_t> span, EventKind kind, std::string json,
+                            const std::vector<EventBlob>& blobs) {
+    FakeEvent event{kind, std::move(json), {}, span};
+    for (const EventBlob& blob : blobs) event.blobs.emplace_back(blob.name, blob.blob);
+    return event;
+}
 
 class FakeSink final : public EventSink {
   public:
-    void emit(EventKind kind, std::string json, std::vector<EventBlob> blobs) override {
-        FakeEvent event{kind, std::move(json), {}};
-        for (const EventBlob& blob : blobs) event.blobs.emplace_back(blob.name, blob.blob);
-        std::lock_guard lock(mutex_);
-        events_.push_back(std::move(event));
-    }
     std::vector<FakeEvent> all() const {
         std::lock_guard lock(mutex_);
         return events_;
@@ -64,6 +66,14 @@ class FakeSink final : public EventSink {
         for (const FakeEvent& event : all())
             if (event.kind == kind && event.json.find(text) != std::string::npos) return true;
         return false;
+    }
+
+  protected:
+    std::int64_t write(std::optional<std::int64_t> span, EventKind kind, std::string json,
+                       std::vector<EventBlob> blobs) override {
+        std::lock_guard lock(mutex_);
+        events_.push_back(fake_event(span, kind, std::move(json), blobs));
+        return std::ssize(events_) - 1;
     }
 
   private:

@@ -95,6 +95,17 @@ TEST_CASE("errors of ours are exit code 1, never a 0, and a resume runs them aga
         CHECK(attempt["tries"] == (attempt["task"] == "sum-1-1" ? 2 : 1));
     }
     CHECK_THAT(assay({"resume", "r.db"}).err, Catch::Contains("0 attempts to run"));
+
+    // What the agent did with the answer is inside its turn, and shown further in.
+    CHECK_THAT(assay({"show", "r.db", "sum-1-1"}).out,
+               Catch::Contains(" s  agent call 0\n") && Catch::Contains(" s    note {"));
+    CommandResult shown = assay({"show", "r.db", "sum-1-1", "--json"});
+    const Json events = Json::parse(shown.out)["attempts"][0]["events"];
+    auto of_kind = [&](const char* kind) {
+        return *std::find_if(events.begin(), events.end(),
+                             [&](const Json& event) { return event["kind"] == kind; });
+    };
+    CHECK(of_kind("note")["span"] == of_kind("model")["seq"]);
 }
 
 TEST_CASE("the shards of a plan merge to the whole") {

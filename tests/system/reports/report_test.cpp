@@ -66,6 +66,11 @@ TEST_CASE("hostile text stays text in a browser, and the trajectory browser work
     CHECK(dom.find("Step 2") != std::string::npos);
     CHECK(dom.find("world") != std::string::npos);
     CHECK(dom.find("[U+202E]") != std::string::npos);
+    // The outline is indented by span: a turn in its phase, a call in its turn.
+    std::regex turn("<a class=\"l1\"[^>]*>turn 1: "), call("<a class=\"l2\"[^>]*>call shell<");
+    CHECK(std::regex_search(dom, turn));
+    CHECK(std::regex_search(dom, call));
+    CHECK(std::regex_search(dom, std::regex("<a class=\"l1\"[^>]*>call checker<")));
 
     // The attack works on a page that does not escape.
     fs.write(page, "<title>safe</title><body>" + test::all_hostile());

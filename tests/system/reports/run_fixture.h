@@ -63,6 +63,8 @@ inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int t
     auto message = [&](const Message& m) { return put(to_json(m), "application/json"); };
     writer->phase({"agent", 1'700'000'000'000'000, 1.5, 0, "done"});
     std::optional<Id> parent;
+    std::optional<Span> phase;
+    phase.emplace(*writer, EventKind::PhaseBegin, R"({"phase":"agent"})");
     for (int turn = 0; turn < turns; ++turn) {
         CallRecord call;
         call.id = Id::derive(slot.id.hex() + std::to_string(turn));
@@ -79,13 +81,21 @@ inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int t
                                        TextPart{"Step " + std::to_string(turn) + kHostile[0]},
                                        ToolCall{id, "shell", R"({"command":"ls <b>"})"}}});
         writer->call(call);
-        writer->emit(EventKind::Model, R"({"call":")" + call.id.hex() + R"(","role":"agent"})");
-        writer->emit(EventKind::ToolCall, R"({"id":")" + id + R"(","name":"shell"})",
-                     {{"arguments", put(R"({"command":"ls"})", "application/json")}});
-        writer->emit(EventKind::ToolResult,
-                     R"({"id":")" + id + R"(","name":"shell","is_error":false,"seconds":0.01})",
-                     {{"text", put(all_hostile())}});
+        writer->begin_turn(EventKind::Model,
+                           R"({"call":")" + call.id.hex() + R"(","role":"agent"})");
+        Span tool(*writer, EventKind::ToolCall, R"({"id":")" + id + R"(","name":"shell"})",
+                  {{"arguments", put(R"({"command":"ls"})", "application/json")}});
+        tool.end(EventKind::ToolResult,
+                 R"({"id":")" + id + R"(","name":"shell","is_error":false,"seconds":0.01})",
+                 {{"text", put(all_hostile())}});
         parent = call.id;
+    }
+    phase.reset();
+    phase.emplace(*writer, EventKind::PhaseBegin, R"({"phase":"verify"})");
+    {
+        Span tool(*writer, EventKind::ToolCall, R"({"id":"v","name":"checker"})");
+        tool.end(EventKind::ToolResult, R"({"id":"v","name":"checker","seconds":0.01})",
+                 {{"text", put("the verifier's own")}});
     }
     writer->emit(EventKind::Exec, R"({"sandbox":"main","argv":["bash","-c","<script>"],"code":1})",
                  {{"out", put(all_hostile())}, {"err", put("oops")}});
@@ -97,6 +107,7 @@ inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int t
     end.turns = turns;
     end.usage = {300, 30, 60, 0, 0.003};
     end.wall_seconds = 2;
+    phase.reset();
     writer->finish(end);
 }
 

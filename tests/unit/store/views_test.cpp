@@ -1,5 +1,6 @@
 // What people see who open a run with sqlite3.
 #include "assay/base/fs.h"
+#include "assay/store/reader.h"
 #include "assay/store/store.h"
 #include "catch.h"
 #include "sample_plan.h"
@@ -52,6 +53,38 @@ TEST_CASE("store views: the leaderboard counts what has a result and what has no
     CHECK(line(db, "SELECT task || '#' || attempt || '/' || try || ' ' || kind || ' ' || json "
                    "FROM v_event WHERE time LIKE '20%Z' ORDER BY try") ==
           R"(task-2#2/1 error {"kind":"sandbox"}; task-2#2/2 error {"kind":"sandbox"})");
+}
+
+TEST_CASE("store views: an event names the event that opened its span, which came before it") {
+    TempFolder folder;
+    PlanRecord plan = sample_plan(1, 1);
+    Path file = folder.path() / "run.db";
+    {
+        auto store = RunStore::create(file, plan, {});
+        auto attempt = store->begin_try(plan.slots[0].id);
+        {
+            Span phase(*attempt, EventKind::PhaseBegin, "{}");
+            attempt->begin_turn(EventKind::Model, "{}");
+            attempt->call({}); // rows of other tables share the numbers
+            Span tool(*attempt, EventKind::ToolCall, "{}");
+            tool.end(EventKind::ToolResult, "{}");
+        }
+        attempt->emit(EventKind::Note, "{}");
+        attempt->finish(scored(1));
+    }
+    {
+        auto reader = RunReader::open(file);
+        std::string depths;
+        reader->events(1, [&](const EventRow& event) {
+            depths += std::to_string(event.depth);
+            return true;
+        });
+        CHECK(depths == "01230");
+    }
+    Database db(file, Database::Mode::Write, "");
+    CHECK(line(db, "SELECT seq || ' ' || kind || coalesce(' in ' || span, '') FROM v_event") ==
+          "0 phase_begin; 1 model in 0; 3 tool_call in 1; 4 tool_result in 3; 5 note");
+    CHECK_THROWS_WITH(db.execute("UPDATE event SET span = seq"), Catch::Contains("CHECK"));
 }
 
 TEST_CASE("store views: kinds of events are named as in the program") {

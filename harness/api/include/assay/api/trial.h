@@ -4,6 +4,7 @@
 
 #include "assay/api/content.h"
 #include "assay/api/environment.h"
+#include "assay/api/events.h"
 #include "assay/api/model.h"
 #include "assay/api/task.h"
 #include "assay/api/tool.h"
@@ -20,38 +21,6 @@ namespace assay {
 
 class Suite;
 struct Measurement;
-
-// Kinds of events; docs/events.md documents the JSON of each. The numbers are stored: append only.
-enum class EventKind {
-    PhaseBegin = 1, // {"phase"}
-    PhaseEnd = 2,   // {"phase","seconds","end"}
-    Model = 3,      // {"call","role","finish","prompt_tokens","completion_tokens",...}
-    ToolCall = 4,   // {"id","name"} + blob "arguments"
-    ToolResult = 5, // {"id","name","is_error","seconds"} + blobs
-    Exec = 6,       // {"argv"|"command","code","signal","timed_out","seconds"} + blobs "out","err"
-    Terminal = 7,   // {"bytes"} + blob "screen"; keystrokes sent
-    Message = 8,    // a message not from a model: the instruction, a warning to the agent
-    Note = 9,       // {"text"}
-    Error = 10,     // {"kind","message","frames"}
-    Limit = 11,     // {"cause","detail"}
-    Score = 12,     // {"metric","value"}
-    Sandbox = 13,   // {"name","event"}: started, stopped, checkpoint, oom
-    Retry = 14,     // {"what","after_seconds","reason"}
-};
-std::string_view to_string(EventKind kind);
-
-struct EventBlob {
-    std::string_view name;
-    BlobRef blob;
-};
-
-// Where a trial's story goes. Thread-safe; cheap: one event is queued, not written.
-class EventSink {
-  public:
-    virtual ~EventSink() = default;
-    // `json` is a small JSON object as text (use json_quote); large values belong into blobs.
-    virtual void emit(EventKind kind, std::string json, std::vector<EventBlob> blobs = {}) = 0;
-};
 
 class ExclusiveHold { // released by the destructor
   public:

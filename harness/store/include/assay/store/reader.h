@@ -26,7 +26,9 @@ struct TryRow {
 
 struct EventRow {
     std::int64_t sequence = 0;
-    std::int64_t time = 0; // microseconds since the epoch
+    std::optional<std::int64_t> span; // sequence of the event that opened the span it belongs to
+    int depth = 0;                    // spans around it
+    std::int64_t time = 0;            // microseconds since the epoch
     EventKind kind{};
     std::string json;
     std::vector<std::pair<std::string, BlobRef>> blobs;

@@ -2,7 +2,7 @@
 //
 //   auto store = RunStore::create("run.db", plan, options);   // or RunStore::open for resume
 //   auto attempt = store->begin_try(slot.id);
-//   attempt->event(EventKind::Note, R"({"text":"hello"})", {});
+//   attempt->emit(EventKind::Note, R"({"text":"hello"})");
 //   attempt->finish(end);                 // returns when it is on the disk
 //
 // Everything is append-only and O(1) in the length of the run. Rows are queued and committed in
