@@ -104,6 +104,12 @@ class Filter {
     std::unique_ptr<void, Release> context_;
 };
 
+// The kernel looks at the low 32 bits of these arguments only, so the filter must do the same:
+// SCMP_CMP_EQ would let the call pass with a bit set above them.
+scmp_arg_cmp low_half(unsigned argument, std::uint32_t value) {
+    return {argument, SCMP_CMP_MASKED_EQ, 0xffffffff, value};
+}
+
 void add_rules(Filter& filter) {
 #if defined(__x86_64__)
     // 32-bit programs too: a filter for one architecture only would kill them, or be a way around.
@@ -117,13 +123,13 @@ void add_rules(Filter& filter) {
     filter.deny("clone3", ENOSYS);
     for (std::uint64_t flag = 1; flag != 0; flag <<= 1)
         if ((kNewNamespaces & flag) != 0)
-            filter.deny("clone", EPERM, {SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag)});
+            filter.deny("clone", EPERM, {{0, SCMP_CMP_MASKED_EQ, flag, flag}});
     // Typing into another process's terminal.
-    filter.deny("ioctl", EPERM, {SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI)});
-    filter.deny("ioctl", EPERM, {SCMP_A1_32(SCMP_CMP_EQ, TIOCLINUX)});
+    filter.deny("ioctl", EPERM, {low_half(1, TIOCSTI)});
+    filter.deny("ioctl", EPERM, {low_half(1, TIOCLINUX)});
     // vsock reaches the hypervisor's host past every network namespace.
-    filter.deny("socket", EPERM, {SCMP_A0_32(SCMP_CMP_EQ, AF_VSOCK)});
-    filter.deny("socket", EPERM, {SCMP_A0_32(SCMP_CMP_EQ, AF_ALG)});
+    filter.deny("socket", EPERM, {low_half(0, AF_VSOCK)});
+    filter.deny("socket", EPERM, {low_half(0, AF_ALG)});
 }
 
 } // namespace

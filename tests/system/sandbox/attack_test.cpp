@@ -133,7 +133,7 @@ TEST_CASE("no mounts, no namespaces, no kernel doors") {
     CHECK(sh(box, "grep CapEff /proc/self/status").out == "CapEff:\t00000000a80425fb\n");
     CHECK(sh(box, "grep -E 'NoNewPrivs|^Seccomp:' /proc/self/status").out ==
           "NoNewPrivs:\t1\nSeccomp:\t2\n");
-    ExecResult calls = sh(box, R"(python3 -c '
+    std::string doors = R"(python3 -c '
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 for name, number in (("bpf", 321), ("perf_event_open", 298), ("keyctl", 250), ("kexec_load", 246),
@@ -142,12 +142,22 @@ for name, number in (("bpf", 321), ("perf_event_open", 298), ("keyctl", 250), ("
     r = libc.syscall(number, 0, 0, 0, 0, 0)
     print(name, r, os.strerror(ctypes.get_errno()))
 r = libc.syscall(41, 40, 1, 0)
-print("vsock", r, os.strerror(ctypes.get_errno()))')");
-    for (std::string_view line : {"bpf", "perf_event_open", "keyctl", "kexec_load", "userfaultfd",
-                                  "init_module", "open_by_handle_at", "mount", "vsock"})
+print("vsock", r, os.strerror(ctypes.get_errno()))
+# The kernel looks at the low halves only.
+r = libc.syscall(41, ctypes.c_long(40 | 1 << 32), 1, 0)
+print("vsock_high", r, os.strerror(ctypes.get_errno()))
+r = libc.syscall(16, 0, ctypes.c_long(0x5412 | 1 << 32), b"x")
+print("tiocsti_high", r, os.strerror(ctypes.get_errno()))')";
+    ExecResult calls = sh(box, doors);
+    for (std::string_view line :
+         {"bpf", "perf_event_open", "keyctl", "kexec_load", "userfaultfd", "init_module",
+          "open_by_handle_at", "mount", "vsock", "vsock_high", "tiocsti_high"})
         CHECK_THAT(calls.out, Catch::Contains(std::string(line) + " -1 Operation not permitted"));
     CHECK_THAT(calls.out, Catch::Contains("io_uring_setup -1 Function not implemented"));
     CHECK_THAT(calls.out, Catch::Contains("clone3 -1 Function not implemented"));
+    calls = sh(weak_backend("seccomp").start({}, Cancel())->main(), doors);
+    CHECK_THAT(calls.out, !Catch::Contains("vsock_high -1 Operation not permitted") &&
+                              !Catch::Contains("tiocsti_high -1 Operation not permitted"));
 }
 
 TEST_CASE("pid 1 cannot be read, traced or killed from inside; own processes can be traced") {
