@@ -30,7 +30,7 @@ class AtifBuilder {
     }
 
     std::string build() {
-        run_.reader->events(row_.row, [&](EventRow event) {
+        run_.reader->events(row_.row, [&](const EventRow& event) {
             add(event);
             return true;
         });

@@ -30,7 +30,7 @@ class Builder {
     }
 
     std::string build() {
-        reader_.events(row_.row, [&](EventRow event) {
+        reader_.events(row_.row, [&](const EventRow& event) {
             add_event(event);
             return true;
         });

@@ -55,7 +55,7 @@ class Printer {
                    to_string(row_.end.attempt_class));
         if (row_.end.score) fmt::print(", score {:.4g}", *row_.end.score);
         fmt::print(", {}\n", format_seconds(row_.end.wall_seconds));
-        reader_.events(row_.row, [&](EventRow event) {
+        reader_.events(row_.row, [&](const EventRow& event) {
             print_event(event);
             return true;
         });
@@ -181,7 +181,7 @@ void add_trajectory(RunReader& reader, std::int64_t row, Json& attempt) {
                                                             : Json(nullptr)},
                           {"deviations", parsed(score.deviations)},
                           {"details", parsed(score.details)}});
-    reader.events(row, [&](EventRow event) {
+    reader.events(row, [&](const EventRow& event) {
         Json blobs = Json::object();
         for (const auto& [name, blob] : event.blobs)
             blobs[name] = {
