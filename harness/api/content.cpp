@@ -81,7 +81,7 @@ BlobRef blob_from(const Json& json) {
     if (raw.size() != blob.hash.bytes.size())
         throw Error(ErrorKind::Input, "message: sha256 of a wrong length");
     std::copy(raw.begin(), raw.end(), blob.hash.bytes.begin());
-    blob.size = json.at("size").get<std::uint64_t>();
+    blob.size = whole_number<std::uint64_t>(json.at("size"), "message: size");
     blob.media_type = json.at("type").get<std::string>();
     return blob;
 }

@@ -1,6 +1,7 @@
 #include "plan_settings.h"
 
 #include "assay/base/error.h"
+#include "assay/base/json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -80,14 +81,19 @@ PlanSettings PlanSettings::parse(const std::string& text) {
         out.image_map = in.at("image_map").get<std::string>();
         out.image_map_file = in.at("image_map_file").get<std::string>();
         out.timeout_multiplier = in.at("timeout_multiplier").get<double>();
-        if (in.contains("max_turns")) out.budget.turns = in["max_turns"].get<int>();
-        if (in.contains("max_tokens")) out.budget.tokens = in["max_tokens"].get<std::uint64_t>();
+        if (in.contains("max_turns"))
+            out.budget.turns = whole_number<int>(in["max_turns"], "the plan's settings: max_turns");
+        if (in.contains("max_tokens"))
+            out.budget.tokens =
+                whole_number<std::uint64_t>(in["max_tokens"], "the plan's settings: max_tokens");
         if (in.contains("max_attempt_cost")) out.budget.cost = in["max_attempt_cost"].get<double>();
         if (in.contains("max_seconds"))
             out.budget.time = from_seconds(in["max_seconds"].get<double>());
         if (in.contains("context_tokens"))
-            out.context_tokens = in["context_tokens"].get<std::uint64_t>();
-        if (in.contains("logprobs")) out.logprobs = in["logprobs"].get<int>();
+            out.context_tokens = whole_number<std::uint64_t>(in["context_tokens"],
+                                                             "the plan's settings: context_tokens");
+        if (in.contains("logprobs"))
+            out.logprobs = whole_number<int>(in["logprobs"], "the plan's settings: logprobs");
         out.prices = in.value("prices", "");
         if (in.contains("max_cost")) out.max_cost = in["max_cost"].get<double>();
         return out;

@@ -104,7 +104,7 @@ std::optional<std::string> header_value(const Json& value) {
     if (value.is_number_integer()) {
         constexpr std::int64_t kSafe = (1ll << 53) - 1;
         if (value.is_number_unsigned() ? value.get<std::uint64_t>() > kSafe
-                                       : std::abs(value.get<std::int64_t>()) > kSafe)
+                                       : value > kSafe || value < -kSafe)
             return std::nullopt;
         return value.dump();
     }

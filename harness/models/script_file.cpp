@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 
 namespace assay {
@@ -159,7 +160,9 @@ ScriptAnswer read_answer(Fields& fields) {
 void read_turns(Fields& fields, ScriptRule& rule) {
     const Json* turn = fields.find("turn");
     if (turn == nullptr) return;
-    auto whole = [](const Json& json) { return json.is_number_integer() && json >= 0; };
+    auto whole = [](const Json& json) {
+        return json.is_number_integer() && json >= 0 && json <= std::numeric_limits<int>::max();
+    };
     if (whole(*turn)) {
         rule.first_turn = rule.last_turn = turn->get<int>();
     } else if (turn->is_array() && turn->size() == 2 && whole((*turn)[0]) && whole((*turn)[1])) {

@@ -81,8 +81,8 @@ SlotRecord slot_from(const Json& json) {
             text_at(json, "task"),
             text_at(json, "family"),
             text_at(json, "digest"),
-            json.at("attempt").get<int>(),
-            json.at("order").get<std::int64_t>()};
+            whole_number<int>(json.at("attempt"), "plan: attempt"),
+            whole_number<std::int64_t>(json.at("order"), "plan: order")};
 }
 
 PlanRecord plan_from(const Json& body) {
@@ -91,7 +91,7 @@ PlanRecord plan_from(const Json& body) {
     plan.suite = text_at(body, "suite");
     plan.suite_version = text_at(body, "suite_version");
     plan.source = text_at(body, "source");
-    plan.seed = body.at("seed").get<std::uint64_t>();
+    plan.seed = whole_number<std::uint64_t>(body.at("seed"), "plan: seed");
     plan.settings = dump(body.at("settings"), -1);
     plan.metrics = dump(body.at("metrics"), -1);
     for (const Json& arm : body.at("arms")) plan.arms.push_back(arm_from(arm));
@@ -141,7 +141,7 @@ PlanRecord plan_from_json(std::string_view text) {
     PlanRecord plan;
     std::string digest;
     try {
-        int version = file["assay_plan"].get<int>();
+        int version = whole_number<int>(file["assay_plan"], "plan: assay_plan");
         if (version != 1)
             throw Error(ErrorKind::Input, "plan: format " + std::to_string(version) +
                                               " is newer than this assay, which reads format 1");

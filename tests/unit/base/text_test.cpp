@@ -67,6 +67,17 @@ TEST_CASE("JSON and shell quoting") {
     REQUIRE(shell_quote("") == "''");
 }
 
+TEST_CASE("whole numbers of JSON fit or are refused") {
+    auto number = [](const char* text) {
+        return whole_number<int>(nlohmann::json::parse(text), "n");
+    };
+    CHECK(number("-2147483648") == -2147483648);
+    CHECK(number("2147483647") == 2147483647);
+    for (const char* wrong :
+         {"2147483648", "-2147483649", "18446744073709551615", "1e300", "1.5", "\"1\"", "null"})
+        CHECK_THROWS_WITH(number(wrong), "n must be a whole number in range");
+}
+
 TEST_CASE("the depth of JSON is known before it is parsed") {
     CHECK_FALSE(nested_too_deep(R"({"a":"[[[[[["})", 1)); // brackets in strings do not count
     CHECK_FALSE(nested_too_deep(R"({"a":"\"[[[[[["})", 1));

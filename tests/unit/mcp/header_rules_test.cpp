@@ -1,6 +1,8 @@
 #include "catch.h"
 #include "tools.h"
 
+#include <limits>
+
 using namespace assay::mcp;
 
 namespace {
@@ -47,6 +49,10 @@ TEST_CASE("header values") {
     CHECK(header_value("ü") == "=?base64?w7w=?=");
     CHECK(header_value("a\r\nX: y") == "=?base64?YQ0KWDogeQ==?=");
     CHECK(header_value("=?base64?x?=") == "=?base64?PT9iYXNlNjQ/eD89?=");
+    CHECK(header_value(-9007199254740991) == "-9007199254740991");
+    CHECK_FALSE(header_value(-9007199254740992));
+    CHECK_FALSE(header_value(std::numeric_limits<std::int64_t>::min()));
+    CHECK_FALSE(header_value(std::numeric_limits<std::uint64_t>::max()));
     CHECK_FALSE(header_value(nullptr));
     CHECK_FALSE(header_value(1.5));
     CHECK_FALSE(header_value(9007199254740992));

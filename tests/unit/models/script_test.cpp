@@ -153,6 +153,8 @@ TEST_CASE("script: what is wrong is named with its place") {
     CHECK(refusal(R"~({"rules":[{"last":"(","say":"x"}]})~").find("\"last\"") != std::string::npos);
     CHECK(refusal(R"~({"rules":[{"fault":"flood"}]})~").find("overload") != std::string::npos);
     CHECK(refusal(R"~({"rules":[{"say":"x","turn":-1}]})~").find("\"turn\"") != std::string::npos);
+    CHECK(refusal(R"~({"rules":[{"say":"x","turn":4294967297}]})~").find("\"turn\"") !=
+          std::string::npos);
     CHECK(refusal("{\"say\":\"1\"}\n{\"say\":}\n").find("line 2") != std::string::npos);
     CHECK(refusal(R"~({"rules":[{"say":"x")~").find("script s.json") != std::string::npos);
     CHECK(refusal("[1,2]") != "no error");

@@ -70,6 +70,10 @@ TEST_CASE("plan: what is no plan, or was changed, is refused") {
                       Contains("count from 1"));
     CHECK_THROWS_AS(plan_from_json(with("\"seed\": 18364758544493064720", "\"seed\": \"x\"")),
                     Error);
+    for (const char* seed : {"18764758544493064720", "-1", "1.5"}) // the first is above 2^64
+        CHECK_THROWS_WITH(plan_from_json(with("\"seed\": 18364758544493064720",
+                                              "\"seed\": " + std::string(seed))),
+                          Contains("seed must be a whole number"));
     CHECK_THROWS_AS(plan_from_json(with("\"slots\"", "\"places\"")), Error);
     CHECK_THROWS_WITH(plan_from_json("{\"assay_plan\":1,\"plan\":" + std::string(200'000, '[')),
                       Contains("too deep"));

@@ -2,7 +2,12 @@
 // before anything is parsed, since copying and printing a JSON value recurse.
 #pragma once
 
+#include "assay/base/error.h"
+
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace assay {
 
@@ -16,6 +21,20 @@ template<class Json>
 Json parse_json(std::string_view text) {
     if (nested_too_deep(text)) return Json(Json::value_t::discarded);
     return Json::parse(text, nullptr, false);
+}
+
+// Json's own get<Int>() cuts what does not fit, and for a float out of range its behaviour is
+// undefined. This throws "WHAT must be a whole number in range".
+template<class Int, class Json>
+Int whole_number(const Json& value, std::string_view what) {
+    if (value.is_number_unsigned()) {
+        auto number = value.template get<std::uint64_t>();
+        if (std::in_range<Int>(number)) return static_cast<Int>(number);
+    } else if (value.is_number_integer()) {
+        auto number = value.template get<std::int64_t>();
+        if (std::in_range<Int>(number)) return static_cast<Int>(number);
+    }
+    throw Error(ErrorKind::Input, std::string(what) + " must be a whole number in range");
 }
 
 } // namespace assay
