@@ -109,7 +109,7 @@ class Backend final : public LocalBackend {
     }
 
     std::unique_ptr<Environment> start_with(const EnvironmentSpec& spec,
-                                            std::shared_ptr<LocalCheckpoint> from,
+                                            const std::shared_ptr<LocalCheckpoint>& from,
                                             const Cancel& cancel) {
         check(spec);
         auto environment = std::make_unique<LocalEnvironment>(

@@ -85,7 +85,7 @@ std::vector<Mounted> find_hierarchies() {
         std::vector<std::string> f = words(line, ' ');
         auto dash = std::find(f.begin(), f.end(), "-");
         if (f.size() < 10 || f.end() - dash < 4) continue;
-        std::string type = dash[1], options = dash[3];
+        const std::string &type = dash[1], &options = dash[3];
         if (type != "cgroup" && type != "cgroup2") continue;
         for (std::string_view group : split_lines(groups)) {
             std::vector<std::string_view> parts = split(group, ':');

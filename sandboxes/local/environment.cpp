@@ -63,7 +63,8 @@ Sandbox& LocalEnvironment::add(const SandboxSpec& spec, const Cancel& cancel) {
     return add_from(spec, nullptr, cancel);
 }
 
-Sandbox& LocalEnvironment::add_from(const SandboxSpec& spec, std::shared_ptr<LocalCheckpoint> from,
+Sandbox& LocalEnvironment::add_from(const SandboxSpec& spec,
+                                    const std::shared_ptr<LocalCheckpoint>& from,
                                     const Cancel& cancel) {
     BaseImage base = make_base_(spec.base, cancel);
     std::lock_guard lock(mutex_);

@@ -21,7 +21,7 @@ class LocalEnvironment final : public Environment {
     std::vector<BaseRecord> bases() const override;
     ResourceUsage usage() override;
 
-    Sandbox& add_from(const SandboxSpec& spec, std::shared_ptr<LocalCheckpoint> from,
+    Sandbox& add_from(const SandboxSpec& spec, const std::shared_ptr<LocalCheckpoint>& from,
                       const Cancel& cancel);
 
   private:

@@ -30,7 +30,7 @@ unsigned mode_of(const Path& path) {
 }
 } // namespace
 
-BuildContext::BuildContext(Path folder, const Path& dockerfile) {
+BuildContext::BuildContext(const Path& folder, const Path& dockerfile) {
     std::error_code code;
     folder_ = stdfs::canonical(folder, code);
     if (code) throw Error(ErrorKind::Input, "build context " + folder.string() + ": not there");

@@ -24,7 +24,7 @@ struct Staged {
 class BuildContext {
   public:
     // Reads DOCKERFILE.dockerignore or .dockerignore, if there is one.
-    BuildContext(Path folder, const Path& dockerfile);
+    BuildContext(const Path& folder, const Path& dockerfile);
 
     // Docker's rules: wildcards, the content of a folder rather than the folder, links kept as
     // links. `unpack`: local tar archives are extracted (ADD). Throws Error(Input).

@@ -67,7 +67,7 @@ std::vector<std::string> paths_inside(const Path& folder, const std::string& tar
     return out;
 }
 
-void run_on(Sandbox& sandbox, std::vector<std::string> command,
+void run_on(Sandbox& sandbox, const std::vector<std::string>& command,
             const std::vector<std::string>& paths, const Cancel& cancel) {
     constexpr std::size_t kAtOnce = 500;
     for (std::size_t i = 0; i < paths.size(); i += kAtOnce) {
