@@ -62,7 +62,7 @@ std::string encode(const SpawnSpec& spec) {
 
 } // namespace
 
-std::unique_ptr<LocalProcess> LocalProcess::start(std::shared_ptr<Channel> channel,
+std::unique_ptr<LocalProcess> LocalProcess::start(const std::shared_ptr<Channel>& channel,
                                                   const SpawnSpec& spec, const Cancel& cancel) {
     auto process = std::make_unique<LocalProcess>();
     process->channel_ = channel;

@@ -21,7 +21,7 @@ struct SpawnSpec { // SpawnOptions with the sandbox's defaults filled in
 
 class LocalProcess final : public Process {
   public:
-    static std::unique_ptr<LocalProcess> start(std::shared_ptr<Channel> channel,
+    static std::unique_ptr<LocalProcess> start(const std::shared_ptr<Channel>& channel,
                                                const SpawnSpec& spec, const Cancel& cancel);
     int id() const override { return pid_; }
     Stream& in() override;

@@ -137,9 +137,10 @@ class Filter {
             char c = held_[i];
             if (c >= 0x20 && c < 0x30) {
                 if (++intermediates > 2) return false;
-            } else if (intermediates > 0 || (c >= '<' && i > 0)) {
-                return false;
-            } else if (c == ';' || c == ':') {
+                continue;
+            }
+            if (intermediates > 0 || (c >= '<' && i > 0)) return false;
+            if (c == ';' || c == ':') {
                 digits = 0;
                 if (++numbers > 12) return false;
             } else if (c < '<' && ++digits > 5) {
