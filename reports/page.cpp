@@ -251,6 +251,9 @@ std::string provenance(const std::vector<RunData>& runs) {
                       {"started", iso8601(run.summary.created)},
                       {"ended", run.summary.ended != 0 ? iso8601(run.summary.ended) : "-"},
                       {"status", run.summary.status}};
+        if (std::vector<std::string> lines = connection_lines(run.reader->connection_changes());
+            !lines.empty())
+            facts["model connections"] = fmt::format("{}", fmt::join(lines, "; "));
         Json settings = parse_json<Json>(run.plan.settings);
         if (settings.is_object())
             for (const auto& [key, value] : settings.items()) facts["setting " + key] = value;

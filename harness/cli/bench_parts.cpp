@@ -97,6 +97,7 @@ class NullStore final : public RunStore {
         return std::make_unique<NullWriter>(slot);
     }
     void environment(std::string_view) override {}
+    void connection_changed(const ConnectionChange&) override {}
     void audit(std::string_view, std::string_view, std::string_view) override {}
     void price(std::string_view, std::string_view) override {}
     void flush() override {}

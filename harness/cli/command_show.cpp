@@ -101,6 +101,13 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
     for (const std::string& environment : reader.environments())
         environments.push_back(parse_json<Json>(environment));
     for (const auto& [task, why] : plan.refused) refused.push_back({{"task", task}, {"why", why}});
+    Json connections = Json::array();
+    for (const ConnectionChange& change : reader.connection_changes())
+        connections.push_back({{"time", iso8601(change.time)},
+                               {"connection", change.connection},
+                               {"before", change.before},
+                               {"after", change.after},
+                               {"cause", change.cause}});
     std::size_t running = 0;
     for (const TryRow& row : tries) running += row.running ? 1 : 0;
     return {{"id", plan.run.hex()},
@@ -117,7 +124,8 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
             {"running", running},
             {"arms", std::move(arms)},
             {"refused", std::move(refused)},
-            {"environments", std::move(environments)}};
+            {"environments", std::move(environments)},
+            {"connection_changes", std::move(connections)}};
 }
 
 std::string one_line(std::string_view text, std::size_t limit) {
@@ -163,6 +171,8 @@ void print_table(RunReader& reader, const std::vector<AttemptRow>& attempts,
                        one_line(row.task, width), width, row.attempt);
     for (const auto& [task, why] : plan.refused)
         fmt::print("{:<{}} not run: {}\n", one_line(task, width), width, one_line(why, 160));
+    for (const std::string& line : connection_lines(reader.connection_changes()))
+        fmt::print("{}\n", one_line(line, 240));
     std::string sum;
     for (const auto& [name, count] : classes)
         sum += fmt::format("{}{} {}", sum.empty() ? "" : ", ", count, name);

@@ -128,7 +128,13 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
         connections.start = arguments_.connections;
         connections.adaptive = false;
     }
-    pool_ = std::make_unique<ConnectionPool>(connections, clock_);
+    pool_ = std::make_unique<ConnectionPool>(
+        connections, clock_,
+        [this](const std::string& connection, const ConnectionLimit::Change& change) {
+            if (store_ != nullptr)
+                store_->connection_changed({change.wall_microseconds, connection, change.before,
+                                            change.after, std::string(change.cause)});
+        });
     make_arms();
 }
 
@@ -201,6 +207,7 @@ void LiveRun::make_arms() {
 }
 
 void LiveRun::connect(RunStore& store) {
+    store_ = &store;
     blobs_.connect(store.blobs());
     store.environment(environment_json());
     if (!prices_text_.empty()) store.price("*", prices_text_);

@@ -69,6 +69,7 @@ class LiveRun {
     std::shared_ptr<const PriceTable> prices_;
     std::unique_ptr<ConnectionPool> pool_;
     LateBlobs blobs_;
+    RunStore* store_ = nullptr;                            // once connected
     std::map<std::string, std::shared_ptr<Model>> models_; // by spec
     std::vector<Arm> arms_;
 };

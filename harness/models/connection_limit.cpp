@@ -6,11 +6,21 @@
 
 namespace assay {
 
-ConnectionLimit::ConnectionLimit(const ConnectionSettings& settings, const Clock& clock)
-    : settings_(settings)
-    , clock_(clock) {
-    change(settings.start, "start");
+namespace {
+
+int within(const ConnectionSettings& settings, int limit) {
+    return settings.adaptive ? std::clamp(limit, settings.floor, settings.ceiling)
+                             : std::max(limit, 1);
 }
+
+} // namespace
+
+ConnectionLimit::ConnectionLimit(const ConnectionSettings& settings, const Clock& clock,
+                                 OnChange on_change)
+    : settings_(settings)
+    , clock_(clock)
+    , on_change_(std::move(on_change))
+    , limit_(within(settings, settings.start)) {}
 
 ConnectionLimit::Slot::Slot(Slot&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr))
@@ -29,8 +39,8 @@ ConnectionLimit::Slot::~Slot() {
 void ConnectionLimit::Slot::succeeded() {
     if (owner_ != nullptr) owner_->success(epoch_);
 }
-void ConnectionLimit::Slot::overloaded() {
-    if (owner_ != nullptr) owner_->overload(epoch_);
+void ConnectionLimit::Slot::overloaded(bool told_when) {
+    if (owner_ != nullptr) owner_->overload(epoch_, told_when ? "retry_after" : "overload");
 }
 
 ConnectionLimit::Slot ConnectionLimit::acquire(const Cancel& cancel) {
@@ -77,14 +87,13 @@ void ConnectionLimit::release() {
     grant();
 }
 
-void ConnectionLimit::change(int limit, const char* why) {
-    limit_ = settings_.adaptive ? std::clamp(limit, settings_.floor, settings_.ceiling)
-                                : std::max(limit, 1);
+void ConnectionLimit::change(int limit, std::string_view cause) {
+    int before = std::exchange(limit_, within(settings_, limit));
     clean_ = 0;
     saturated_ = !waiters_.empty();
-    if (!history_.empty() && history_.back().limit == limit_) return;
-    if (history_.size() == kHistory) history_.erase(history_.begin());
-    history_.push_back({clock_.wall_microseconds(), limit_, why});
+    grant();
+    if (limit_ != before && on_change_)
+        on_change_({clock_.wall_microseconds(), before, limit_, cause});
 }
 
 void ConnectionLimit::success(std::uint64_t epoch) {
@@ -99,11 +108,10 @@ void ConnectionLimit::success(std::uint64_t epoch) {
     }
     int more = slow_start_ ? limit_ * 2
                            : std::max(limit_ + 1, static_cast<int>(std::lround(limit_ * 1.05)));
-    change(more, "clean round");
-    grant();
+    change(more, "success");
 }
 
-void ConnectionLimit::overload(std::uint64_t epoch) {
+void ConnectionLimit::overload(std::uint64_t epoch, std::string_view cause) {
     std::lock_guard lock(mutex_);
     if (!settings_.adaptive) return;
     clean_ = 0;
@@ -112,7 +120,7 @@ void ConnectionLimit::overload(std::uint64_t epoch) {
     slow_start_ = false;
     ++epoch_;
     quiet_until_ = clock_.now() + settings_.cool_down;
-    change(static_cast<int>(std::floor(limit_ * 0.8)), "overload");
+    change(static_cast<int>(std::floor(limit_ * 0.8)), cause);
 }
 
 int ConnectionLimit::limit() const {
@@ -127,16 +135,17 @@ int ConnectionLimit::waiting() const {
     std::lock_guard lock(mutex_);
     return static_cast<int>(waiters_.size());
 }
-std::vector<ConnectionLimit::Change> ConnectionLimit::history() const {
-    std::lock_guard lock(mutex_);
-    return history_;
-}
 
 std::shared_ptr<ConnectionLimit> ConnectionPool::at(const std::string& key) {
     std::lock_guard lock(mutex_);
     auto& slot = limits_[key];
-    if (!slot) slot = std::make_shared<ConnectionLimit>(settings_, clock_);
-    return slot;
+    if (slot) return slot;
+    ConnectionLimit::OnChange tell;
+    if (on_change_)
+        tell = [tell_all = on_change_, key](const ConnectionLimit::Change& change) {
+            tell_all(key, change);
+        };
+    return slot = std::make_shared<ConnectionLimit>(settings_, clock_, std::move(tell));
 }
 
 std::map<std::string, std::shared_ptr<ConnectionLimit>> ConnectionPool::all() const {

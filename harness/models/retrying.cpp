@@ -80,7 +80,7 @@ Completion RetryingModel::try_once(const CompletionRequest& request, const Delta
         slot.succeeded();
         return completion;
     } catch (const ModelError& e) {
-        if (e.fault() == ModelFault::Overload) slot.overloaded();
+        if (e.fault() == ModelFault::Overload) slot.overloaded(e.retry_after_seconds().has_value());
         throw;
     }
 }

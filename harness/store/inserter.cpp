@@ -23,6 +23,7 @@ Inserter::Inserter(Database& db)
     , environment_(db, "INSERT OR IGNORE INTO environment VALUES(?,?,?)")
     , audit_(db, "INSERT OR IGNORE INTO audit VALUES(?,?,?,?,?)")
     , price_(db, "INSERT OR IGNORE INTO price VALUES(?,?,?)")
+    , connection_(db, "INSERT OR IGNORE INTO connection_limit VALUES(?,?,?,?,?,?)")
     , end_(db, "UPDATE run SET ended=?, status=?") {}
 
 void Inserter::insert(Row& row) {
@@ -142,6 +143,11 @@ void Inserter::operator()(AuditRow& row) {
 }
 void Inserter::operator()(PriceRow& row) {
     price_.bind(1, row.model).bind(2, row.time).bind(3, row.json).run();
+}
+void Inserter::operator()(ConnectionRow& row) {
+    const ConnectionChange& change = row.change;
+    connection_.bind(1, row.id).bind(2, change.time).bind(3, change.connection);
+    connection_.bind(4, change.before).bind(5, change.after).bind(6, change.cause).run();
 }
 void Inserter::operator()(EndRow& row) {
     end_.bind(1, row.time).bind(2, row.status).run();

@@ -26,6 +26,7 @@ class Inserter {
     void operator()(EnvironmentRow& row);
     void operator()(AuditRow& row);
     void operator()(PriceRow& row);
+    void operator()(ConnectionRow& row);
     void operator()(EndRow& row);
     void operator()(FetchRow& row);
     void refer(const RowKey& key, int position, std::string_view owner, std::string_view name,
@@ -33,7 +34,7 @@ class Inserter {
 
     Database& db_;
     Statement begin_, finish_, event_, call_, phase_, score_, artifact_, measurement_, blob_,
-        chunk_, ref_, environment_, audit_, price_, end_;
+        chunk_, ref_, environment_, audit_, price_, connection_, end_;
 };
 
 // The bytes of a blob, chunks joined. Error(Input) if it is not there or is damaged.

@@ -29,10 +29,11 @@ class Merger {
             Transaction transaction(db_);
             check_plan();
             map_tries();
-            for (const char* table : {"event", "call", "phase", "score", "artifact", "measurement",
-                                      "checkpoint", "blob_ref"})
+            for (const char* table :
+                 {"event", "call", "phase", "score", "artifact", "measurement", "blob_ref"})
                 copy_children(table);
-            for (const char* table : {"environment", "price", "audit", "gate"}) copy_facts(table);
+            for (const char* table : {"environment", "price", "audit", "connection_limit"})
+                copy_facts(table);
             copy_blobs();
             update_run();
             transaction.commit();

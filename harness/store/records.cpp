@@ -3,6 +3,9 @@
 #include "assay/base/error.h"
 #include "assay/store/plan_json.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 
 namespace assay {
@@ -40,6 +43,34 @@ std::string_view to_string(VerifyEnd end) {
 std::string_view to_string(AttemptClass c) {
     return kClasses.at(static_cast<std::size_t>(c));
 }
+std::vector<std::string> connection_lines(const std::vector<ConnectionChange>& changes) {
+    struct Story {
+        int first = 0, last = 0, lowest = 0, highest = 0;
+        std::map<std::string, int> causes{};
+    };
+    std::map<std::string, Story> stories;
+    for (const ConnectionChange& change : changes) {
+        auto [at, is_new] = stories.try_emplace(change.connection);
+        Story& story = at->second;
+        if (is_new) story = {change.before, 0, change.before, change.before};
+        story.last = change.after;
+        story.lowest = std::min(story.lowest, change.after);
+        story.highest = std::max(story.highest, change.after);
+        ++story.causes[change.cause];
+    }
+    std::vector<std::string> out;
+    for (const auto& [connection, story] : stories) {
+        std::string causes;
+        for (const auto& [cause, count] : story.causes)
+            causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", count, cause);
+        out.push_back(fmt::format("{}: {} calls at a time at first, {} at last, {} to {} (changes: "
+                                  "{})",
+                                  connection, story.first, story.last, story.lowest, story.highest,
+                                  causes));
+    }
+    return out;
+}
+
 AgentEnd agent_end_from(std::string_view text) {
     return named<AgentEnd>(kAgentEnds, text, "end of an agent");
 }

@@ -88,6 +88,10 @@ struct PriceRow {
     std::int64_t time;
     std::string json;
 };
+struct ConnectionRow {
+    Id id;
+    ConnectionChange change;
+};
 struct EndRow { // of the run
     std::int64_t time;
     std::string status;
@@ -101,6 +105,6 @@ struct BarrierRow {};
 
 using Row = std::variant<BarrierRow, BeginRow, FinishRow, NewEventRow, NewCallRow, NewPhaseRow,
                          NewScoreRow, NewArtifactRow, NewMeasurementRow, BlobRow, ChunkRow,
-                         EnvironmentRow, AuditRow, PriceRow, EndRow, FetchRow>;
+                         EnvironmentRow, AuditRow, PriceRow, ConnectionRow, EndRow, FetchRow>;
 
 } // namespace assay

@@ -117,6 +117,16 @@ class RunReaderImpl final : public RunReader {
         return out;
     }
 
+    std::vector<ConnectionChange> connection_changes() override {
+        std::vector<ConnectionChange> out;
+        Statement row(db_, "SELECT time, connection, old, new, cause FROM connection_limit "
+                           "ORDER BY time, id");
+        while (row.step())
+            out.push_back({row.integer(0), row.text(1), static_cast<int>(row.integer(2)),
+                           static_cast<int>(row.integer(3)), row.text(4)});
+        return out;
+    }
+
     std::vector<TryRow> tries() override {
         Statement row(db_, std::string(kTries) + "ORDER BY s.position, t.n");
         return all_tries(row);

@@ -5,6 +5,8 @@
 #include "open_file.h"
 #include "writer.h"
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -317,6 +319,16 @@ class RunStoreImpl final : public RunStore {
         core_.writer.push(PriceRow{core_.scrubber.copy(model), core_.clock.wall_microseconds(),
                                    core_.scrubber.copy(json)},
                           256);
+    }
+
+    void connection_changed(const ConnectionChange& change) override {
+        ConnectionRow row{{}, change};
+        core_.scrubber.clean(row.change.connection);
+        core_.scrubber.clean(row.change.cause);
+        row.id =
+            row_id("connection_limit", change.time,
+                   fmt::format("{}\n{}\n{}", row.change.connection, change.before, change.after));
+        core_.writer.push(std::move(row), 128);
     }
 
     void flush() override {

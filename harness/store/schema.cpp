@@ -9,7 +9,7 @@ namespace assay {
 namespace {
 
 // Rows of a try share one counter, so (try, seq) names a row across event, call, phase, score,
-// artifact, measurement and checkpoint, and is what blob_ref points from. An event's span is the
+// artifact and measurement, and is what blob_ref points from. An event's span is the
 // seq of the event that opened it.
 const char* const kVersion1 = R"sql(
 CREATE TABLE run(
@@ -79,10 +79,6 @@ CREATE TABLE measurement(
     try INTEGER NOT NULL REFERENCES try(row), seq INTEGER NOT NULL, name TEXT NOT NULL,
     unit TEXT NOT NULL, samples BLOB NOT NULL, facts TEXT NOT NULL, PRIMARY KEY(try, seq))
     STRICT, WITHOUT ROWID;
-CREATE TABLE checkpoint(
-    try INTEGER NOT NULL REFERENCES try(row), seq INTEGER NOT NULL, label TEXT NOT NULL,
-    digest BLOB NOT NULL, bytes INTEGER NOT NULL, depth INTEGER NOT NULL, PRIMARY KEY(try, seq))
-    STRICT, WITHOUT ROWID;
 
 CREATE TABLE blob(
     row INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, codec INTEGER NOT NULL,
@@ -103,9 +99,9 @@ CREATE TABLE price(
 CREATE TABLE audit(
     id BLOB PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
     why TEXT NOT NULL) STRICT;
-CREATE TABLE gate(
-    id BLOB PRIMARY KEY, time INTEGER NOT NULL, design TEXT NOT NULL, look INTEGER NOT NULL,
-    statistics TEXT NOT NULL, verdict TEXT NOT NULL) STRICT;
+CREATE TABLE connection_limit(
+    id BLOB PRIMARY KEY, time INTEGER NOT NULL, connection TEXT NOT NULL, old INTEGER NOT NULL,
+    new INTEGER NOT NULL, cause TEXT NOT NULL) STRICT;
 
 CREATE VIEW v_attempt AS
     SELECT s.task, s.family, s.attempt, a.label AS arm, t.n AS try, t.class, t.score,

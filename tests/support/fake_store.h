@@ -59,6 +59,7 @@ class FakeStore final : public RunStore {
         return std::make_unique<Writer>(*this, made);
     }
     void environment(std::string_view json) override { environments.emplace_back(json); }
+    void connection_changed(const ConnectionChange&) override {}
     void audit(std::string_view, std::string_view, std::string_view) override {}
     void price(std::string_view, std::string_view) override {}
     void flush() override {}

@@ -223,6 +223,26 @@ TEST_CASE("a recorded run replays to the same answers") {
         CHECK(first["attempts"][i]["score"] == second["attempts"][i]["score"]);
 }
 
+TEST_CASE("how many calls a server was sent at a time is in the run") {
+    Binary assay;
+    assay.write_sums(1);
+    OpenAiServer server;
+    server.status(429, "{}", {{"Retry-After", "0"}});
+    server.say("1");
+    CommandResult run =
+        assay(run_sums("r.db", {"--agent", "tools", "--model", "openai:m@" + server.url()}));
+    INFO(run.out << run.err);
+    REQUIRE(run.exit.code == 0);
+    CHECK_THAT(assay({"show", "r.db"}).out,
+               Catch::Contains("#m: 20 calls at a time at first, 16 at last, 16 to 20 (changes: 1 "
+                               "retry_after)"));
+    const Json changes = assay.show("r.db")["run"]["connection_changes"];
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0]["before"] == 20);
+    CHECK(changes[0]["after"] == 16);
+    CHECK(changes[0]["cause"] == "retry_after");
+}
+
 TEST_CASE("--logprobs asks the model for them, and they are stored; a resume asks again") {
     Binary assay;
     assay.write_sums(1);

@@ -85,6 +85,8 @@ TEST_CASE("without any script the tables are there, and nothing is loaded from e
     REQUIRE(html.find("Content-Security-Policy") != std::string::npos);
     REQUIRE(html.find("unsafe-inline") == std::string::npos);
     REQUIRE(html.find("<img src=x") == std::string::npos);
+    CHECK(html.find("openai:m: 20 calls at a time at first, 16 at last, 16 to 20 (changes: 1 "
+                    "overload &lt;b&gt;)") != std::string::npos);
     REQUIRE(html.find("href=\"javascript") == std::string::npos);
     REQUIRE_FALSE(std::regex_search(html, std::regex("(src|href)=\"(https?:)?//")));
     REQUIRE_FALSE(std::regex_search(html, std::regex(" style=\"| on[a-z]+=\"")));

@@ -116,6 +116,7 @@ inline Path make_run(const Path& folder, int turns = 3) {
     PlanRecord plan = make_plan(4, 2);
     auto store = RunStore::create(file, plan, {});
     store->environment(R"({"kernel":"6.1","build":"<script>alert(1)</script>"})");
+    store->connection_changed({1, "openai:m", 20, 16, "overload <b>"});
     using enum AttemptClass;
     const AttemptClass classes[] = {Scored,        AgentFailure, Limit,  InfrastructureError,
                                     VerifierError, Scored,       Scored, Cancelled};

@@ -3,6 +3,8 @@
 #include "catch.h"
 #include "fake_trial.h"
 
+#include <fmt/format.h>
+
 #include <thread>
 
 using namespace assay;
@@ -177,7 +179,10 @@ TEST_CASE("retry: waiting for a place or a Retry-After is not of the try") {
 
 TEST_CASE("limit: doubles per clean round, is cut by an overload, recovers") {
     ManualClock clock;
-    ConnectionLimit limit({4, 1, 100, true, 15s}, clock);
+    std::vector<ConnectionLimit::Change> changes;
+    ConnectionLimit limit(
+        {4, 1, 100, true, 15s}, clock,
+        [&](const ConnectionLimit::Change& change) { changes.push_back(change); });
     // A round: the limit is used in full and all calls succeed, or one finds the server overloaded.
     auto round = [&](bool overload) {
         std::vector<ConnectionLimit::Slot> slots;
@@ -209,10 +214,17 @@ TEST_CASE("limit: doubles per clean round, is cut by an overload, recovers") {
     CHECK(limit.limit() == 1); // nor below the floor
     round(false);
     CHECK(limit.limit() == 2);
-    auto history = limit.history();
-    CHECK(history.front().why == "start");
-    CHECK(history.size() > 20);
     CHECK(limit.in_flight() == 0);
+    // Each change was told, once, and continues the one before.
+    REQUIRE(changes.size() > 20);
+    CHECK(changes.front().before == 4);
+    CHECK(changes.back().after == 2);
+    for (std::size_t i = 1; i < changes.size(); ++i) {
+        CHECK(changes[i].before == changes[i - 1].after);
+        CHECK(changes[i].before != changes[i].after);
+        CHECK(changes[i].wall_microseconds >= changes[i - 1].wall_microseconds);
+        CHECK((changes[i].after > changes[i].before) == (changes[i].cause == "success"));
+    }
 }
 
 TEST_CASE("limit: grows only where it held calls back") {
@@ -309,6 +321,23 @@ TEST_CASE("pool: one limit a key; a model without a key has none") {
     CompletionRequest request;
     CHECK(model->complete(request, {}, Cancel()).message.text() == "x");
     CHECK(pool.all().count("fake") == 1);
+}
+
+TEST_CASE("pool: changes are told with the connection and whether the server said for how long") {
+    ManualClock clock;
+    std::string told;
+    ConnectionPool pool(
+        {}, clock, [&](const std::string& key, const ConnectionLimit::Change& change) {
+            told += fmt::format("{} {} {} {};", key, change.before, change.after, change.cause);
+        });
+    for (auto after : {std::optional<double>(), std::optional<double>(0.001)}) {
+        auto fake = std::make_unique<FakeModel>();
+        fake->fail(ModelFault::Overload, "429", after).say("x");
+        auto model = with_retries(std::move(fake), pool, {.first_wait = 1ms}, clock);
+        model->complete({}, {}, Cancel());
+        clock.advance(16s); // the cool-down
+    }
+    CHECK(told == "fake 20 16 overload;fake 16 12 retry_after;");
 }
 
 TEST_CASE("prices: the first pattern that matches") {

@@ -24,6 +24,7 @@ void write_everywhere(const Path& file, const Redactor* redactor) {
     store->environment("{\"env\":\"" + base64_encode(kSecret) + "\"}");
     store->audit(kSecret, kSecret, kSecret);
     store->price(kSecret, kSecret);
+    store->connection_changed({1, kSecret, 1, 2, kSecret});
     auto attempt = store->begin_try(plan.slots[0].id);
     attempt->emit(EventKind::Note, plan.settings);
     std::string long_text = std::string(5000, 'x') + kSecret; // packed by zstd
@@ -90,16 +91,43 @@ TEST_CASE("store: a secret reaches no column and no blob") {
     // Without the redactor it is in each of them: the search above would have seen it.
     write_everywhere(folder.path() / "open.db", nullptr);
     CHECK(found(folder.path() / "open.db") ==
-          std::vector<std::string>{
-              "arm.model",        "arm.settings",      "artifact.path",     "audit.what",
-              "audit.who",        "audit.why",         "blob, unpacked",    "blob.bytes",
-              "call.finish",      "call.model",        "call.role",         "call.sampling",
-              "environment.json", "event.json",        "measurement.facts", "measurement.name",
-              "measurement.unit", "phase.name",        "phase.outcome",     "price.json",
-              "price.model",      "refused.reason",    "run.settings",      "run.source",
-              "run.status",       "score.details",     "score.deviations",  "score.metric",
-              "score.scorer",     "score.version",     "try.agent_detail",  "try.environment",
-              "try.error_kind",   "try.error_message", "try.error_trace"});
+          std::vector<std::string>{"arm.model",
+                                   "arm.settings",
+                                   "artifact.path",
+                                   "audit.what",
+                                   "audit.who",
+                                   "audit.why",
+                                   "blob, unpacked",
+                                   "blob.bytes",
+                                   "call.finish",
+                                   "call.model",
+                                   "call.role",
+                                   "call.sampling",
+                                   "connection_limit.cause",
+                                   "connection_limit.connection",
+                                   "environment.json",
+                                   "event.json",
+                                   "measurement.facts",
+                                   "measurement.name",
+                                   "measurement.unit",
+                                   "phase.name",
+                                   "phase.outcome",
+                                   "price.json",
+                                   "price.model",
+                                   "refused.reason",
+                                   "run.settings",
+                                   "run.source",
+                                   "run.status",
+                                   "score.details",
+                                   "score.deviations",
+                                   "score.metric",
+                                   "score.scorer",
+                                   "score.version",
+                                   "try.agent_detail",
+                                   "try.environment",
+                                   "try.error_kind",
+                                   "try.error_message",
+                                   "try.error_trace"});
     auto reader = RunReader::open(folder.path() / "clean.db");
     CHECK(reader->tries().at(0).end.error->message == "[REDACTED:API_KEY]");
     CHECK(reader->calls(reader->tries()[0].row).at(0).raw_request->size ==

@@ -19,6 +19,9 @@ TEST_CASE("store: what is written is read back, all of it") {
         store->environment(R"({"cores":2})");
         store->audit("me", "started", "to test");
         store->price("null", R"({"input":1})");
+        store->connection_changed({7, "openai:m", 20, 16, "retry_after"});
+        store->connection_changed({8, "openai:m", 16, 32, "success"});
+        store->connection_changed({9, "openai:m", 32, 64, "success"});
         CHECK(store->open_slots().size() == 6);
 
         auto attempt = store->begin_try(plan.slots[1].id);
@@ -75,6 +78,15 @@ TEST_CASE("store: what is written is read back, all of it") {
     CHECK(reader->plan().seed == plan.seed);
     CHECK(reader->summary().status == "stopped");
     CHECK(reader->environments() == std::vector<std::string>{R"({"cores":2})"});
+    auto changes = reader->connection_changes();
+    REQUIRE(changes.size() == 3);
+    CHECK(changes[0].time == 7);
+    CHECK(changes[0].before == 20);
+    CHECK(changes[0].after == 16);
+    CHECK(changes[0].cause == "retry_after");
+    CHECK(connection_lines(changes) ==
+          std::vector<std::string>{"openai:m: 20 calls at a time at first, 64 at last, 16 to 64 "
+                                   "(changes: 1 retry_after, 2 success)"});
     auto tries = reader->tries();
     REQUIRE(tries.size() == 1);
     CHECK(reader->tries("task-1", 2).size() == 1);

@@ -16,12 +16,14 @@
 #include "assay/base/clock.h"
 
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <utility>
 
 namespace assay {
 
@@ -37,11 +39,15 @@ class ConnectionLimit {
   public:
     struct Change {
         std::int64_t wall_microseconds = 0;
-        int limit = 0;
-        std::string why; // "start", "clean round", "overload"
+        int before = 0, after = 0;
+        std::string_view cause; // "success" (a clean round), "overload", "retry_after" (overloaded,
+                                // and the server said for how long); static
     };
+    // Told each change, in order, under the limit's lock: quick, and calls nothing of the limit.
+    using OnChange = std::function<void(const Change&)>;
 
-    ConnectionLimit(const ConnectionSettings& settings, const Clock& clock);
+    ConnectionLimit(const ConnectionSettings& settings, const Clock& clock,
+                    OnChange on_change = {});
 
     class Slot { // the destructor gives the place back
       public:
@@ -50,7 +56,7 @@ class ConnectionLimit {
         Slot& operator=(Slot&& other) noexcept;
         ~Slot();
         void succeeded();
-        void overloaded();
+        void overloaded(bool told_when = false); // true: by a Retry-After
 
       private:
         friend class ConnectionLimit;
@@ -66,22 +72,21 @@ class ConnectionLimit {
     int limit() const;
     int in_flight() const;
     int waiting() const;
-    std::vector<Change> history() const; // for the record; the latest kHistory changes
 
   private:
-    static constexpr std::size_t kHistory = 1000;
     struct Waiter {
         bool granted = false;
         std::condition_variable wake{};
     };
     void success(std::uint64_t epoch);
-    void overload(std::uint64_t epoch);
+    void overload(std::uint64_t epoch, std::string_view cause);
     void release();
-    void change(int limit, const char* why); // the mutex is held, in these two
+    void change(int limit, std::string_view cause); // the mutex is held, in these two
     void grant();
 
     const ConnectionSettings settings_;
     const Clock& clock_;
+    const OnChange on_change_;
     mutable std::mutex mutex_;
     std::list<Waiter*> waiters_; // in order of arrival
     int limit_ = 0, in_flight_ = 0;
@@ -90,21 +95,24 @@ class ConnectionLimit {
     bool slow_start_ = true;
     std::uint64_t epoch_ = 0; // counts the cuts
     MonoTime quiet_until_{};  // end of the cool-down
-    std::vector<Change> history_;
 };
 
 // One limit for each connection key. Thread-safe.
 class ConnectionPool {
   public:
-    ConnectionPool(const ConnectionSettings& settings, const Clock& clock)
+    using OnChange = std::function<void(const std::string& key, const ConnectionLimit::Change&)>;
+
+    ConnectionPool(const ConnectionSettings& settings, const Clock& clock, OnChange on_change = {})
         : settings_(settings)
-        , clock_(clock) {}
+        , clock_(clock)
+        , on_change_(std::move(on_change)) {}
     std::shared_ptr<ConnectionLimit> at(const std::string& key);
     std::map<std::string, std::shared_ptr<ConnectionLimit>> all() const;
 
   private:
     const ConnectionSettings settings_;
     const Clock& clock_;
+    const OnChange on_change_;
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<ConnectionLimit>> limits_;
 };

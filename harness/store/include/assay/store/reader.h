@@ -54,8 +54,9 @@ class RunReader {
 
     virtual const PlanRecord& plan() = 0;
     virtual RunSummary summary() = 0;
-    virtual std::vector<std::string> environments() = 0; // JSON, one per start
-    virtual std::vector<TryRow> tries() = 0;             // by order, then n
+    virtual std::vector<std::string> environments() = 0;            // JSON, one per start
+    virtual std::vector<ConnectionChange> connection_changes() = 0; // by time
+    virtual std::vector<TryRow> tries() = 0;                        // by order, then n
     virtual std::vector<TryRow> tries(const std::string& task, std::optional<int> attempt) = 0;
     virtual std::vector<PhaseRecord> phases(std::int64_t try_row) = 0;
     virtual std::vector<CallRecord> calls(std::int64_t try_row) = 0;

@@ -116,6 +116,15 @@ struct ScoreRecord {
     std::string details = "{}";
 };
 
+struct ConnectionChange { // of how many calls a connection may have in flight
+    std::int64_t time = 0;
+    std::string connection; // Model::connection_key
+    int before = 0, after = 0;
+    std::string cause; // "success", "overload", "retry_after"
+};
+// One line a connection: from where to where, between which, how often and why.
+std::vector<std::string> connection_lines(const std::vector<ConnectionChange>& changes);
+
 struct TryEnd { // everything known when a try is over
     AgentEnd agent = AgentEnd::None;
     VerifyEnd verify = VerifyEnd::None;

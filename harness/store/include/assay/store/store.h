@@ -69,6 +69,7 @@ class RunStore {
     virtual void environment(std::string_view json) = 0;
     virtual void audit(std::string_view who, std::string_view what, std::string_view why) = 0;
     virtual void price(std::string_view model, std::string_view json) = 0;
+    virtual void connection_changed(const ConnectionChange& change) = 0;
     virtual void flush() = 0;                             // barrier
     virtual void finish_run(std::string_view status) = 0; // "complete", "stopped", "cost limit"
 };
