@@ -67,6 +67,10 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
     app->add_option("--timeout-multiplier", run.timeout_multiplier, "of every phase's limit")
         ->type_name("X")
         ->check(CLI::PositiveNumber);
+    app->add_option("--clock", run.clock,
+                    "of limits: official counts all time, net not the waits in queues of ours")
+        ->type_name("CLOCK")
+        ->check(CLI::IsMember({"official", "net"}));
     app->add_option("--max-turns", run.max_turns, "model calls of the agent in an attempt")
         ->type_name("N");
     app->add_option("--max-tokens", run.max_tokens, "tokens of an attempt, prompts included")

@@ -19,7 +19,7 @@ struct RunArguments { // run, plan, resume; what is absent is the task's or the 
     std::string judge;
     int attempts = 1;
     std::uint64_t seed = 0;
-    std::string sandbox, base, image_map, verifier;
+    std::string sandbox, base, image_map, verifier, clock;
     std::vector<std::string> suite_settings, agent_settings; // key=value
     double timeout_multiplier = 1;
     std::optional<int> max_turns;

@@ -231,6 +231,7 @@ RunSettings LiveRun::settings() const {
     settings.jobs = arguments_.jobs > 0 ? arguments_.jobs : processors();
     settings.retries = arguments_.retries;
     settings.timeout_multiplier = plan_settings_.timeout_multiplier;
+    settings.net_clock = plan_settings_.net_clock;
     settings.budget = plan_settings_.budget;
     settings.max_cost = arguments_.max_cost ? arguments_.max_cost : plan_settings_.max_cost;
     settings.seed = plan_.seed;

@@ -36,6 +36,7 @@ PlanSettings PlanSettings::from(const RunArguments& arguments) {
         out.image_map_file = arguments.image_map;
     }
     out.timeout_multiplier = arguments.timeout_multiplier;
+    out.net_clock = arguments.clock == "net";
     out.budget.turns = arguments.max_turns;
     out.budget.tokens = arguments.max_tokens;
     out.budget.cost = arguments.max_attempt_cost;
@@ -57,6 +58,7 @@ std::string PlanSettings::json() const {
                 {"image_map", image_map},
                 {"image_map_file", image_map_file},
                 {"timeout_multiplier", timeout_multiplier}};
+    if (net_clock) out["clock"] = "net";
     if (budget.turns) out["max_turns"] = *budget.turns;
     if (budget.tokens) out["max_tokens"] = *budget.tokens;
     if (budget.cost) out["max_attempt_cost"] = *budget.cost;
@@ -81,6 +83,7 @@ PlanSettings PlanSettings::parse(const std::string& text) {
         out.image_map = in.at("image_map").get<std::string>();
         out.image_map_file = in.at("image_map_file").get<std::string>();
         out.timeout_multiplier = in.at("timeout_multiplier").get<double>();
+        out.net_clock = in.value("clock", "official") == "net";
         if (in.contains("max_turns"))
             out.budget.turns = whole_number<int>(in["max_turns"], "the plan's settings: max_turns");
         if (in.contains("max_tokens"))

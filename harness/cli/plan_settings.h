@@ -17,6 +17,7 @@ struct PlanSettings {
     std::string sandbox, base;
     std::string image_map, image_map_file; // text and name
     double timeout_multiplier = 1;
+    bool net_clock = false;
     Budget budget;
     std::optional<std::uint64_t> context_tokens;
     std::optional<int> logprobs;

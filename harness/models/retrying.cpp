@@ -31,6 +31,21 @@ void tell(const CompletionRequest& request, const ModelError& error, int failed,
                                      json_quote(error.message())));
 }
 
+class Waiting { // while it lives
+  public:
+    explicit Waiting(const CompletionRequest& request)
+        : request_(request) {
+        if (request_.waiting) request_.waiting(true);
+    }
+    ~Waiting() {
+        if (request_.waiting) request_.waiting(false);
+    }
+    Waiting(const Waiting&) = delete;
+
+  private:
+    const CompletionRequest& request_;
+};
+
 } // namespace
 
 double retry_wait(const RetryPolicy& policy, const SeedKey& seed, int next,
@@ -73,7 +88,10 @@ Completion RetryingModel::try_once(const CompletionRequest& request, const Delta
                                    const Cancel& cancel, double& queued) {
     if (!limit_) return call_inner(request, sink, cancel);
     auto began = clock_.now();
-    ConnectionLimit::Slot slot = limit_->acquire(cancel);
+    ConnectionLimit::Slot slot = [&] {
+        Waiting waiting(request);
+        return limit_->acquire(cancel);
+    }();
     queued += seconds(clock_.now() - began);
     try {
         Completion completion = call_inner(request, sink, cancel);
@@ -116,6 +134,7 @@ Completion RetryingModel::complete(const CompletionRequest& request, const Delta
             }
             double wait = retry_wait(policy_, request.seed, tries + 1, e.retry_after_seconds());
             tell(request, e, tries, wait);
+            Waiting waiting(request);
             if (!sleep_(from_seconds(wait), cancel)) cancel.check();
             queued += wait;
         }

@@ -131,6 +131,7 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     CompletionRequest sent = request; // messages are shared: cheap
     sent.seed = seed_of(record.turn);
     sent.events = &context_.writer;
+    sent.waiting = context_.waiting;
     if (!sent.parent) sent.parent = record.parent;
 
     MonoTime began = context_.clock.now();

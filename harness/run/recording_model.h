@@ -17,6 +17,7 @@
 #include "assay/store/store.h"
 #include "budget.h"
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct RecordingContext { // borrowed from the trial
     const Clock& clock;
     const SlotRecord& slot;
     std::uint64_t seed = 0;
+    std::function<void(bool)> waiting; // of each call, see CompletionRequest
 };
 
 class RecordingModel final : public Model {

@@ -253,6 +253,21 @@ void Trial::verify() {
     failed(outcome);
 }
 
+// What was set by hand and changes what an attempt may use.
+std::vector<std::string> Trial::run_deviations() const {
+    const RunSettings& settings = parts_.settings;
+    std::vector<std::string> out;
+    if (settings.net_clock) out.emplace_back("clock=net");
+    if (settings.timeout_multiplier != 1)
+        out.push_back(fmt::format("timeout-multiplier={:g}", settings.timeout_multiplier));
+    const Budget& budget = settings.budget;
+    if (budget.turns) out.push_back(fmt::format("max-turns={}", *budget.turns));
+    if (budget.tokens) out.push_back(fmt::format("max-tokens={}", *budget.tokens));
+    if (budget.cost) out.push_back(fmt::format("max-attempt-cost={:g}", *budget.cost));
+    if (budget.time) out.push_back(fmt::format("max-seconds={:g}", seconds(*budget.time)));
+    return out;
+}
+
 void Trial::keep_score(const ScoreResult& result) {
     ScoreRecord record;
     record.scorer = suite().info().name;
@@ -260,8 +275,9 @@ void Trial::keep_score(const ScoreResult& result) {
     if (!result.explanation.empty())
         record.explanation = blobs().put(result.explanation, "text/plain");
     std::string deviations;
-    for (const std::string& deviation : result.deviations)
-        deviations += (deviations.empty() ? "" : ",") + json_quote(deviation);
+    for (const auto& list : {result.deviations, run_deviations()})
+        for (const std::string& deviation : list)
+            deviations += (deviations.empty() ? "" : ",") + json_quote(deviation);
     record.deviations = "[" + deviations + "]";
     record.details = result.details;
     auto keep = [&](const Metric& metric, bool primary) {

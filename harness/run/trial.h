@@ -69,6 +69,7 @@ class Trial final : public TrialContext {
   private:
     friend class TrialExclusive;
     RecordingModel& recording(std::string_view role);
+    void wait_for_model(bool begins);
     void run_phases();
     bool set_up();
     void run_agent();
@@ -87,6 +88,7 @@ class Trial final : public TrialContext {
     void check_needs();
     void start_environment();
     void keep_score(const ScoreResult& result);
+    std::vector<std::string> run_deviations() const; // from the official procedure
     TryEnd finish();
     std::string environment_json();
 
@@ -101,7 +103,8 @@ class Trial final : public TrialContext {
     std::unique_ptr<ToolSet> tools_;
     std::unique_ptr<Agent> agent_;
     std::map<std::string, std::unique_ptr<RecordingModel>, std::less<>> models_;
-    std::mutex models_mutex_;
+    std::mutex models_mutex_; // models_, waiting_calls_
+    int waiting_calls_ = 0;
     SystemRandom random_;
     std::string submission_;
 

@@ -39,10 +39,24 @@ RecordingModel& Trial::recording(std::string_view role) {
             .hint(role == "judge" ? "name one with --judge SPEC" : "name one with --model SPEC");
     RecordingContext context{parts_.writer,        blobs(), *budget_,
                              *parts_.run.observer, clock(), parts_.slot,
-                             parts_.settings.seed};
+                             parts_.settings.seed, {}};
+    if (parts_.settings.net_clock)
+        context.waiting = [this](bool begins) { wait_for_model(begins); };
     auto& slot = models_[std::string(role)];
     slot = std::make_unique<RecordingModel>(*found->second, std::string(role), context);
     return *slot;
+}
+
+// --clock net: the phase's limits stand still while a call waits in a queue of ours.
+void Trial::wait_for_model(bool begins) {
+    std::lock_guard lock(models_mutex_);
+    waiting_calls_ += begins ? 1 : -1;
+    for (const Cancel& limit : phase_clocks_) {
+        if (waiting_calls_ > 0)
+            limit.stop_clock();
+        else
+            limit.start_clock();
+    }
 }
 
 Model& Trial::model(std::string_view role) {

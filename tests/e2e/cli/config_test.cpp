@@ -52,6 +52,7 @@ TEST_CASE("a plan's settings survive the way through JSON") {
     arguments.max_turns = 7;
     arguments.max_seconds = 1.5;
     arguments.timeout_multiplier = 2;
+    arguments.clock = "net";
     arguments.max_cost = 12.5;
     arguments.logprobs = 0;
     PlanSettings settings = PlanSettings::parse(PlanSettings::from(arguments).json());
@@ -60,6 +61,7 @@ TEST_CASE("a plan's settings survive the way through JSON") {
     CHECK(settings.budget.turns == 7);
     CHECK(settings.budget.time == from_seconds(1.5));
     CHECK(settings.timeout_multiplier == 2);
+    CHECK(settings.net_clock);
     CHECK(settings.max_cost == 12.5);
     CHECK(settings.logprobs == 0);
     CHECK_FALSE(settings.budget.cost);

@@ -177,6 +177,15 @@ TEST_CASE("retry: waiting for a place or a Retry-After is not of the try") {
     CHECK(completion.tries == 2); // only the overload's
 }
 
+TEST_CASE("retry: who asks is told when a call begins to wait and when it goes on") {
+    Retrying f;
+    f.fake->fail(ModelFault::Retry).say("yes");
+    std::string told;
+    f.request.waiting = [&](bool begins) { told += begins ? "(" : ")"; };
+    f.ask();
+    CHECK(told == "()()()"); // for a place, between the tries, for a place
+}
+
 TEST_CASE("limit: doubles per clean round, is cut by an overload, recovers") {
     ManualClock clock;
     std::vector<ConnectionLimit::Change> changes;

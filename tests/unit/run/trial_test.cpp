@@ -240,6 +240,43 @@ TEST_CASE("the wait for the machine is queue time and stops the phase's clock") 
     }
 }
 
+TEST_CASE("--clock net: a limit does not count what a model call waits in our queues") {
+    for (bool net : {true, false}) {
+        Task task = plain_task("t");
+        task.limits.agent = 60ms;
+        RunFixture f({task});
+        f.settings.net_clock = net;
+        auto model = std::make_shared<FakeModel>();
+        model->then([](const CompletionRequest& request) {
+            if (request.waiting) request.waiting(true);
+            std::this_thread::sleep_for(150ms);
+            if (request.waiting) request.waiting(false);
+            return Completion();
+        });
+        f.models["agent"] = model;
+        f.agent = [](const Task&, TrialContext& context) {
+            CompletionRequest request;
+            request.messages = {user_message("x")};
+            context.model("agent").complete(request, {}, context.cancel());
+            context.cancel().check();
+        };
+        f.go();
+        FakeTry row = f.only_try();
+        CHECK(row.end.attempt_class == (net ? AttemptClass::Scored : AttemptClass::Limit));
+        REQUIRE_FALSE(row.scores.empty());
+        CHECK(row.scores[0].deviations == (net ? R"(["clock=net"])" : "[]"));
+    }
+}
+
+TEST_CASE("limits that were set by hand are deviations from the official procedure") {
+    RunFixture f;
+    f.settings.timeout_multiplier = 2;
+    f.settings.budget.turns = 5;
+    f.go();
+    REQUIRE_FALSE(f.only_try().scores.empty());
+    CHECK(f.only_try().scores[0].deviations == R"(["timeout-multiplier=2","max-turns=5"])");
+}
+
 TEST_CASE("a broken task is an error of its own trial, the others go on") {
     RunFixture f(plain_tasks(3));
     f.listed.on_open = [](const std::string& id) {

@@ -50,6 +50,9 @@ struct CompletionRequest {
     EventSink* events = nullptr; // of the trial, set by the recorder: retries are told here
     // Of each try alone, kept by RetryingModel: waits for a place or a Retry-After do not count.
     std::optional<Nanoseconds> try_limit;
+    // Told true when the call begins to wait in a queue of ours, for a place or between tries, and
+    // false when it goes on. May be empty.
+    std::function<void(bool)> waiting;
 };
 
 struct Usage {

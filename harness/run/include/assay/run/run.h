@@ -53,6 +53,7 @@ struct RunSettings {
     int retries = 2;                          // after infrastructure errors
     Nanoseconds retry_wait = from_seconds(1); // doubles each time, up to a minute
     double timeout_multiplier = 1;            // of every phase limit
+    bool net_clock = false;                   // limits do not count waits in queues of ours
     PhaseLimits limits;                       // where set: instead of the task's
     Budget budget;                            // where set: instead of the task's
     std::optional<double> max_cost;           // of the whole run
