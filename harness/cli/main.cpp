@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
@@ -65,6 +66,7 @@ int main(int argc, char** argv) {
     // for itself would be most of what a waiting trial costs.
     ::mallopt(M_ARENA_MAX, 2);
     ::signal(SIGPIPE, SIG_IGN);
+    ::umask(022); // bases and sandboxes look the same whoever starts us
     rlimit
         files{}; // a sandbox holds a few descriptors, hundreds of sandboxes more than the default
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {

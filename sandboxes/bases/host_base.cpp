@@ -15,7 +15,7 @@ namespace assay::bases {
 namespace {
 
 // Counts up with every change of what is generated below, so that old entries are not used.
-constexpr int kGeneration = 1;
+constexpr int kGeneration = 2;
 constexpr unsigned kAgent = 1000;
 constexpr unsigned kShadowGroup = 42; // Debian's base-passwd
 

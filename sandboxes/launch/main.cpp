@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +177,7 @@ int main(int argc, char** argv) {
     config.gid_ranges = words(argv[6]);
     config.cgroups.assign(argv + 7, argv + argc);
     for (int fd : {config.socket, config.lock, config.seccomp}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    ::umask(022); // the inside's modes are not whatever the user of assay likes
     ::signal(SIGINT, SIG_IGN);
     ::signal(SIGTERM, SIG_IGN);
     ::signal(SIGHUP, SIG_IGN);

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -64,17 +65,11 @@ int open_mount_point(int root, const std::string& inside) {
     return at;
 }
 
-int new_mount(const char* type, const std::vector<std::pair<std::string, std::string>>& options) {
-    int context = ::fsopen(type, FSOPEN_CLOEXEC);
+int new_tmpfs() {
+    int context = ::fsopen("tmpfs", FSOPEN_CLOEXEC), fd = -1;
     if (context < 0) return -1;
-    int fd = -1;
-    bool good = true;
-    for (const auto& [key, value] : options)
-        good = good &&
-               (value.empty()
-                    ? ::fsconfig(context, FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0)
-                    : ::fsconfig(context, FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0)) == 0;
-    if (good && ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0)
+    if (::fsconfig(context, FSCONFIG_SET_STRING, "size", "65536", 0) == 0 &&
+        ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0)
         fd = ::fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
     int error = errno;
     ::close(context);
@@ -83,26 +78,34 @@ int new_mount(const char* type, const std::vector<std::pair<std::string, std::st
 }
 
 // `layers`: upper, work, lowers from the top down. They are named by descriptor, from /proc/self/fd
-// as the working directory: an option holds 255 bytes in older kernels, and a path may hold ':'.
+// as the working directory: a path may hold ':'. By mount(2), whose options are a page long: an
+// option of fsconfig(2) ends at 255 bytes. It is mounted on its own upper, for want of a place that
+// is ours, in a namespace that ends with us.
 int new_overlay(const std::vector<std::string>& layers) {
     std::vector<int> fds;
     for (const std::string& path : layers) fds.push_back(open_folder(path.c_str()));
-    std::string lowers;
+    std::string options = "userxattr,volatile,lowerdir=";
     bool good = layers.size() >= 3;
     for (std::size_t i = 0; i < fds.size(); i++) {
         good = good && fds[i] >= 0;
-        if (i >= 2) lowers += (i > 2 ? ":" : "") + std::to_string(fds[i]);
+        if (i >= 2) options += (i > 2 ? ":" : "") + std::to_string(fds[i]);
     }
-    int fd = -1;
-    if (good && ::chdir("/proc/self/fd") == 0)
-        fd = new_mount("overlay", {{"userxattr", ""},
-                                   {"volatile", ""},
-                                   {"lowerdir", lowers},
-                                   {"upperdir", std::to_string(fds[0])},
-                                   {"workdir", std::to_string(fds[1])}});
-    int error = good ? errno : ENOENT;
+    int fd = -1, error = ENOENT;
+    if (good) {
+        options += ",upperdir=" + std::to_string(fds[0]) + ",workdir=" + std::to_string(fds[1]);
+        error = options.size() >= 4096 ? E2BIG : 0;
+        const char* at = layers[0].c_str();
+        if (error == 0 && (::chdir("/proc/self/fd") != 0 ||
+                           ::mount("overlay", at, "overlay", MS_NODEV, options.c_str()) != 0))
+            error = errno;
+        ::chdir("/");
+        if (error == 0) {
+            fd = ::open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+            error = errno;
+            ::umount2(at, MNT_DETACH);
+        }
+    }
     for (int one : fds) ::close(one);
-    ::chdir("/");
     errno = error;
     return fd;
 }
@@ -156,12 +159,27 @@ bool change_root(const std::vector<Mount>& mounts, Failure& why) {
     return ::chdir("/") == 0;
 }
 
+// The root of a layer looks as the one below it. An owner that is not mapped here stays as it is.
+bool copy_attributes(const std::string& from, const std::string& to) {
+    constexpr uid_t kUnmapped = 65534;
+    struct stat info;
+    if (::stat(from.c_str(), &info) != 0) return false;
+    if (info.st_uid != kUnmapped && info.st_gid != kUnmapped &&
+        ::chown(to.c_str(), info.st_uid, info.st_gid) != 0)
+        return false;
+    return ::chmod(to.c_str(), info.st_mode & 07777) == 0;
+}
+
 bool prepare_mounts(wire::Reader& reader, std::vector<Mount>& mounts, Failure& why) {
     std::uint32_t count = reader.u32();
     for (std::uint32_t i = 0; reader.ok() && i < count; i++) {
         std::string at = reader.str();
-        int fd = new_overlay(reader.list());
-        why = {errno, "mount the overlay at /" + at};
+        std::vector<std::string> layers = reader.list();
+        why = {EBADMSG, "root message"};
+        if (layers.size() < 3) return false;
+        int fd = copy_attributes(layers[2], layers[0]) ? new_overlay(layers) : -1;
+        why = {errno, "mount the overlay at /" + at + " of " + std::to_string(layers.size() - 2) +
+                          " layers"};
         if (fd < 0) return false;
         mounts.push_back({at, fd});
     }
@@ -177,19 +195,17 @@ bool prepare_mounts(wire::Reader& reader, std::vector<Mount>& mounts, Failure& w
     return reader.done() && !mounts.empty();
 }
 
-// Another folder with the entries of `from`, its owner, mode and attributes. The overlay that still
-// knows `from` as its upper is then no overlay of what lies there.
+// Another folder with the entries of `from` and its attributes. The overlay that still knows `from`
+// as its upper is then no overlay of what lies there.
 bool move_entries(const std::string& from, const std::string& to) {
-    struct stat info;
     DIR* folder = ::opendir(from.c_str());
-    bool good = folder != nullptr && ::mkdir(to.c_str(), 0700) == 0;
-    int source = good ? ::dirfd(folder) : -1;
+    bool good = folder != nullptr && ::mkdir(to.c_str(), 0700) == 0 && copy_attributes(from, to);
+    int source = folder != nullptr ? ::dirfd(folder) : -1;
     int target = good ? ::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    good = good && target >= 0 && ::fstat(source, &info) == 0 &&
-           ::fchown(target, info.st_uid, info.st_gid) == 0 &&
-           ::fchmod(target, info.st_mode & 07777) == 0;
-    char names[4096], value[4096];
+    good = good && target >= 0;
+    static char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
     ssize_t size = good ? ::flistxattr(source, names, sizeof names) : 0;
+    if (size < 0 && errno == EOPNOTSUPP) size = 0;
     for (ssize_t at = 0; good && at < size;
          at += static_cast<ssize_t>(std::strlen(names + at)) + 1) {
         ssize_t n = ::fgetxattr(source, names + at, value, sizeof value);
@@ -210,7 +226,7 @@ bool move_entries(const std::string& from, const std::string& to) {
 // Pid 1 gets an empty root; then nobody can use the layer `from`, and its content moves to `to`.
 bool seal(const std::string& from, const std::string& to, std::uint32_t uppers, int box, int ours,
           Failure& why) {
-    int empty = new_mount("tmpfs", {{"size", "65536"}});
+    int empty = new_tmpfs();
     why = {errno, "an empty root"};
     if (empty < 0) return false;
     if (::setns(box, CLONE_NEWNS) != 0) return why.error = errno, false;

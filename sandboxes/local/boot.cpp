@@ -22,13 +22,14 @@ namespace {
 constexpr std::uint64_t kDefaultPids = 8192;
 
 void make_folder(const Path& path, mode_t mode = 0755) {
-    if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+    if ((::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) || ::chmod(path.c_str(), mode) != 0)
         throw io_error("make folder " + path.string(), errno);
 }
 
 void write_new(const Path& path, std::string_view text) {
     UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
-    if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        ::fchmod(fd.get(), 0644) != 0)
         throw io_error("write " + path.string(), errno);
 }
 
@@ -71,7 +72,7 @@ void LocalSandbox::make_writable(const Path& writable) const {
     make_folder(writable);
     for (std::size_t i = 0; i < image_.mounts.size(); i++)
         make_folder(writable / ("u" + std::to_string(i)));
-    write_identity(writable / "u0");
+    if (layers_.empty()) write_identity(writable / "u0"); // else it is in them, as it was left
 }
 
 std::string LocalSandbox::root_message(const Path& writable, const SealedLayer* sealed) const {
@@ -94,14 +95,22 @@ std::string LocalSandbox::root_message(const Path& writable, const SealedLayer* 
     return out.data();
 }
 
-void LocalSandbox::set_root(const SealedLayer* sealed, const Cancel& cancel) {
-    UniqueFd user = user_namespace();
-    Channel helper(shared_->janitor.prepare({}, user.get(), Janitor::kMachine),
-                   "the files of sandbox " + spec_.name);
+LocalSandbox::NewRoot LocalSandbox::prepare_root(const SealedLayer* sealed) {
+    UniqueFd user = open_namespace("user");
+    NewRoot out;
+    out.helper =
+        std::make_unique<Channel>(shared_->janitor.prepare({}, user.get(), Janitor::kMachine),
+                                  "the files of sandbox " + spec_.name);
     Path next = folder_ / ("g" + std::to_string(generation_ + 1));
     make_writable(next);
-    UniqueFd mounts = open_namespace("mnt"), name = open_namespace("uts");
-    helper.errand(wire::Op::Root, root_message(next, sealed), {mounts.get(), name.get()}, cancel);
+    out.message = root_message(next, sealed);
+    out.mounts = open_namespace("mnt");
+    out.name = open_namespace("uts");
+    return out;
+}
+
+void LocalSandbox::set_root(const NewRoot& root, const Cancel& cancel) {
+    root.helper->errand(wire::Op::Root, root.message, {root.mounts.get(), root.name.get()}, cancel);
     generation_++;
 }
 
@@ -141,7 +150,7 @@ void LocalSandbox::start(const Cancel& cancel) {
     cgroup_->set_limits(limits);
     prepared.channel->rename(spec_.name);
     await_hello(*prepared.channel, cancel);
-    set_root(nullptr, cancel);
+    set_root(prepare_root(nullptr), cancel);
     {
         std::lock_guard lock(mutex_);
         channel_ = std::move(prepared.channel);

@@ -154,7 +154,6 @@ RunCgroups::RunCgroups(const std::string& run_id) {
         support_.pids |= has(run.controllers, "pids");
         support_.usage |= has(run.controllers, "memory") || has(run.controllers, "cpuacct");
         support_.freeze |= run.v2 || has(run.controllers, "freezer");
-        support_.kill |= run.v2;
     }
     auto miss = [&](bool there, const char* what) {
         if (!there) support_.notes += std::string(what) + " is not limited: no writable cgroup; ";
@@ -286,12 +285,6 @@ void SandboxCgroup::kill() {
         for (const std::string& pid : words(slurp(f.path / "cgroup.procs"), '\n'))
             ::kill(std::atoi(pid.c_str()), SIGKILL);
     }
-}
-
-bool SandboxCgroup::empty() const {
-    for (const Folder& f : folders_)
-        if (!trim(slurp(f.path / "cgroup.procs")).empty()) return false;
-    return true;
 }
 
 } // namespace assay::local

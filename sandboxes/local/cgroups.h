@@ -13,7 +13,7 @@
 namespace assay::local {
 
 struct CgroupSupport {
-    bool cpu = false, memory = false, pids = false, usage = false, freeze = false, kill = false;
+    bool cpu = false, memory = false, pids = false, usage = false, freeze = false;
     std::string notes; // "memory: no writable hierarchy"
 };
 
@@ -25,7 +25,6 @@ class SandboxCgroup {
     bool freeze();
     void thaw();
     void kill();
-    bool empty() const;
     ResourceUsage usage() const; // disk_bytes stays -1
     void set_limits(const ResourceLimits& limits);
 

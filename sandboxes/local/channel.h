@@ -34,14 +34,16 @@ class Channel {
     Reply errand(wire::Op op, std::string_view payload, const std::vector<int>& fds,
                  const Cancel& cancel);
     void rename(std::string name); // in messages; before others use it
-    bool alive() const;            // the other end is open
-    void close();                  // init ends, and all that runs in the sandbox with it
+    // While it is held only this thread sends: nothing new can begin in the sandbox.
+    std::unique_lock<std::recursive_mutex> hold() { return std::unique_lock(mutex_); }
+    bool alive() const; // the other end is open
+    void close();       // init ends, and all that runs in the sandbox with it
 
   private:
     Reply receive(std::uint32_t id, wire::Op expected, const Cancel& cancel);
 
     std::string name_;
-    mutable std::mutex mutex_;
+    mutable std::recursive_mutex mutex_;
     UniqueFd socket_;
     std::uint32_t next_id_ = 1;
 };

@@ -33,16 +33,30 @@ std::shared_ptr<SealedLayer> LocalSandbox::new_layer() const {
     return layer;
 }
 
-void LocalSandbox::seal_by_rename(const Cancel& cancel) {
+bool LocalSandbox::seal_by_rename(const Cancel& cancel) {
     if (layers_.size() >= kMaxLayers) flatten_layers(cancel);
-    layers_.insert(layers_.begin(), new_layer());
-    std::lock_guard lock(mutex_); // nobody starts anything meanwhile
+    std::vector<std::shared_ptr<SealedLayer>> before = layers_;
+    auto layer = new_layer();
+    layers_.insert(layers_.begin(), layer);
+    std::shared_ptr<Channel> held = channel();
+    auto hold = held->hold(); // from the count on nobody starts anything
     try {
-        set_root(layers_.front().get(), cancel);
-    } catch (...) { // with which root, nobody knows
-        channel_->close();
+        if (running_processes(cancel) != 0) {
+            layers_ = std::move(before);
+            return false;
+        }
+        NewRoot root = prepare_root(layer.get());
+        try {
+            set_root(root, Cancel()); // a few milliseconds, and nothing to go back to
+        } catch (...) {               // with which root, nobody knows
+            held->close();
+            throw;
+        }
+    } catch (...) {
+        layers_ = std::move(before);
         throw;
     }
+    return true;
 }
 
 std::shared_ptr<SealedLayer> LocalSandbox::seal_by_copy(const Cancel& cancel) {
@@ -81,8 +95,7 @@ std::shared_ptr<Checkpoint> LocalSandbox::checkpoint(const Cancel& cancel) {
     std::lock_guard guard(checkpoint_mutex_);
     if (stopped_) throw SandboxLost("sandbox " + spec_.name + " is not running");
     std::vector<std::shared_ptr<SealedLayer>> layers;
-    if (running_processes(cancel) == 0) {
-        seal_by_rename(cancel);
+    if (seal_by_rename(cancel)) {
         layers = layers_;
     } else {
         layers = layers_;

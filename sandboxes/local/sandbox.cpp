@@ -209,7 +209,10 @@ void LocalSandbox::set_hosts(const std::vector<Address>& addresses, const Cancel
 UniqueFd LocalSandbox::open_namespace(const char* kind) const {
     std::string path = "/proc/" + std::to_string(init_pid_) + "/ns/" + kind;
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) throw io_error("open " + path, errno);
+    int error = errno;
+    pollfd init{init_.get(), POLLIN, 0}; // or the number may be another process's by now
+    if (::poll(&init, 1, 0) > 0) throw SandboxLost("sandbox " + spec_.name + " is gone");
+    if (!fd) throw io_error("open " + path, error);
     return fd;
 }
 

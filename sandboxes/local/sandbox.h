@@ -98,8 +98,14 @@ class LocalSandbox final : public Sandbox {
 
   private:
     void await_hello(Channel& channel, const Cancel& cancel);
-    // A fresh writable layer on `layers_`. `sealed`: the layer before it, which gets a new name.
-    void set_root(const SealedLayer* sealed, const Cancel& cancel);
+    struct NewRoot {
+        std::unique_ptr<Channel> helper;
+        std::string message;
+        UniqueFd mounts, name; // namespaces
+    };
+    // With a fresh writable layer on `layers_`. `sealed`: what the one in use becomes.
+    NewRoot prepare_root(const SealedLayer* sealed); // may fail: nothing has changed
+    void set_root(const NewRoot& root, const Cancel& cancel);
     void make_writable(const Path& writable) const;
     std::string root_message(const Path& writable, const SealedLayer* sealed) const;
     void write_identity(const Path& upper) const;
@@ -113,7 +119,7 @@ class LocalSandbox final : public Sandbox {
     std::shared_ptr<Channel> channel() const;
     std::uint32_t running_processes(const Cancel& cancel);
     std::shared_ptr<SealedLayer> new_layer() const;
-    void seal_by_rename(const Cancel& cancel);
+    bool seal_by_rename(const Cancel& cancel); // false: something runs in it
     std::shared_ptr<SealedLayer> seal_by_copy(const Cancel& cancel);
     void flatten_layers(const Cancel& cancel);
     static void move_layer(SealedLayer& layer, const Path& folder, const Cancel& cancel);

@@ -119,14 +119,19 @@ Prepared Shared::prepare(int user_ns, int net_ns) {
         std::lock_guard lock(mutex_);
         ready = std::move(spare_);
     }
-    return ready ? std::move(*ready) : make(user_ns, net_ns);
+    // One that has died meanwhile is no reason to fail.
+    return ready && ready->channel->alive() ? std::move(*ready) : make(user_ns, net_ns);
 }
 
 // bubblewrap and its namespaces take five milliseconds and need nothing of what the sandbox will
 // be.
 void Shared::prepare_ahead() {
     std::lock_guard lock(mutex_);
-    if (!spare_) spare_ = std::make_unique<Prepared>(make(Janitor::kNew, Janitor::kNew));
+    try {
+        if (!spare_) spare_ = std::make_unique<Prepared>(make(Janitor::kNew, Janitor::kNew));
+    } catch (const Error& e) { // whoever needs one will hear of it
+        log_debug("no sandbox ahead: {}", e.message());
+    }
 }
 
 void Shared::remove(const Path& tree) {

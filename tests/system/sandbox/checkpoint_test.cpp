@@ -1,6 +1,8 @@
 #include "catch.h"
 #include "support.h"
 
+#include <filesystem>
+
 namespace assay::test {
 
 TEST_CASE("a checkpoint holds the files, and both it and the sandbox go on") {
@@ -29,6 +31,40 @@ TEST_CASE("a checkpoint holds the files, and both it and the sandbox go on") {
     CHECK(sh(from_second->main(), "cat /w/a; ls /w").out == "two\na\nlink\n");
     CHECK(sh(box, "cat /w/a").out == "two\n");
     CHECK(sh(backend().start_from({}, first, cancel)->main(), "cat /w/a").out == "one\n");
+}
+
+TEST_CASE("a checkpoint leaves what was changed at the root and in /etc as it is") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    REQUIRE(sh(box, "echo 10.0.0.1 extra >> /etc/hosts; chmod 750 / /etc; echo x > /etc/hostname")
+                .ok());
+    std::string look = "tail -1 /etc/hosts; stat -c %a / /etc; cat /etc/hostname";
+    std::string before = sh(box, look).out;
+    REQUIRE(before == "10.0.0.1 extra\n750\n750\nx\n");
+    auto checkpoint = box.checkpoint(Cancel());
+    CHECK(sh(box, look).out == before);
+    CHECK(sh(backend().start_from({}, checkpoint, Cancel())->main(), look).out == before);
+}
+
+TEST_CASE("more layers than fit into 255 bytes of a mount option") {
+    if (!as_root()) {
+        WARN("skipped: the layers are made by hand, as root");
+        return;
+    }
+    TempFolder folder;
+    std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+    BaseImage base = options().bases->make(BaseSpec(), backend(), Cancel());
+    for (int i = 0; i < 150; i++) {
+        Path layer = folder.path() / std::to_string(i);
+        RealFileSystem().make_folders(layer);
+        RealFileSystem().write(layer / ("f" + std::to_string(i)), "x", 0644);
+        std::filesystem::permissions(layer, std::filesystem::perms(0755));
+        base.mounts[0].lowers.insert(base.mounts[0].lowers.begin(), layer);
+    }
+    SandboxSpec spec;
+    spec.name = "main";
+    auto box = backend().start_on(base, spec, Cancel());
+    CHECK(sh(*box, "ls / | grep -c '^f[0-9]'").out == "150\n");
 }
 
 TEST_CASE("with processes running the changed files are copied while they are frozen") {
