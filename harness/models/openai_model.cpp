@@ -193,8 +193,17 @@ std::string variable(const ModelOptions& options, const char* name) {
 
 std::unique_ptr<Model> make_openai_model(std::string_view rest, const ModelOptions& options) {
     Endpoint endpoint;
-    std::size_t at = rest.rfind("@http");
+    std::size_t at = std::string_view::npos;
+    for (std::string_view scheme : {"@http://", "@https://"})
+        if (at == std::string_view::npos) at = rest.rfind(scheme);
     endpoint.model = rest.substr(0, at);
+    // Taken for a part of the name, an address would send key and prompts to the default server.
+    if (std::size_t sign = rest.rfind('@'); at == std::string_view::npos && sign != at)
+        throw Error(ErrorKind::Usage,
+                    fmt::format("model openai:{}: the part after @ is no http(s) URL", rest))
+            .hint(fmt::format("write openai:{}@http://{}; a model whose name has an @ needs the "
+                              "URL after it: openai:NAME@https://HOST/v1",
+                              rest.substr(0, sign), rest.substr(sign + 1)));
     if (at != std::string_view::npos) endpoint.base_url = rest.substr(at + 1);
     if (endpoint.base_url.empty()) endpoint.base_url = variable(options, "OPENAI_BASE_URL");
     if (endpoint.base_url.empty()) endpoint.base_url = kDefaultBase;

@@ -20,6 +20,9 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
              Case{{"run", "example", "--agent", "nobody"}, "no agent 'nobody'"},
              Case{{"run", "example", "--agent", "tools"}, "needs a model"},
              Case{{"run", "example", "--agent", "tools", "--model", "x:y", "--out", "r.db"}, "x"},
+             Case{{"run", "example", "--agent", "tools", "--model", "openai:m@localhost:8000/v1",
+                   "--out", "r.db"},
+                  "write openai:m@http://localhost:8000/v1"},
              Case{{"run", "example", "--agent", "noop"}, "--out"},
              Case{{"run", "example", "--agent", "noop", "--nonsense"}, "nonsense"},
              Case{{"run", "example", "--agent", "noop", "--attempts", "0"}, "attempts"},
@@ -30,6 +33,7 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
              Case{{"run", "example", "--agent", "noop", "--sandbox", "cloud", "--out", "r.db"},
                   "no sandbox 'cloud'"},
              Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--dry-run"}, "I/N"},
+             Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--out", "r.db"}, "I/N"},
              Case{{"show", "absent.db"}, "absent.db"},
              Case{{"list", "nothing"}, "nothing"},
          }) {

@@ -186,6 +186,20 @@ TEST_CASE("openai http: nobody there is transient; the spec is checked when it i
     }
     CHECK_THROWS_AS(make_model("openai:", options), Error);
     CHECK_THROWS_AS(make_model("openai:m@http://", options), Error);
+    // Not a model "m@localhost:8000/v1" of the default server, which would get key and prompts.
+    ModelOptions with_key;
+    with_key.environment["OPENAI_API_KEY"] = "sk-test";
+    for (const char* spec : {"openai:m@localhost:8000/v1", "openai:m@httpd:8000/v1", "openai:m@"})
+        CHECK_THROWS_WITH(make_model(spec, with_key),
+                          Catch::Contains("the part after @ is no http(s) URL"));
+    try {
+        make_model("openai:m@localhost:8000/v1", with_key);
+    } catch (const Error& e) {
+        CHECK(e.kind() == ErrorKind::Usage);
+        CHECK_THAT(e.hint(), Catch::StartsWith("write openai:m@http://localhost:8000/v1;"));
+    }
+    CHECK(make_model("openai:m@v2@" + gone, options)->name() == "openai:m@v2");
+    CHECK(make_model("openai:m@https://u@host/v1", options)->name() == "openai:m");
     CHECK_THROWS_WITH(make_model("openai:m", options), Catch::Contains("API key"));
     CHECK(make_model("openai:a@" + gone, options)->connection_key() !=
           make_model("openai:b@" + gone, options)->connection_key());
