@@ -150,7 +150,9 @@ int command_run(const Arguments& arguments) {
     PlanRecord plan = run.plan.empty()
                           ? plan_of(run)
                           : plan_from_json(RealFileSystem().read(run.plan, 1ull << 30));
-    if (run.dry_run) return dry_run(plan, of_shard(plan.slots, run.shard));
+    // Also without --dry-run before the file is made: a refused command leaves none.
+    std::vector<SlotRecord> slots = of_shard(plan.slots, run.shard);
+    if (run.dry_run) return dry_run(plan, slots);
     Path file = need_out(run);
     if (!run.quiet) print_refused(plan, stderr);
     Redactor redactor;

@@ -136,6 +136,7 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
                                             change.after, std::string(change.cause)});
         });
     make_arms();
+    environment_ = environment_record(*sandboxes_, redactor_);
 }
 
 void LiveRun::load_tasks() {
@@ -209,7 +210,7 @@ void LiveRun::make_arms() {
 void LiveRun::connect(RunStore& store) {
     store_ = &store;
     blobs_.connect(store.blobs());
-    store.environment(environment_json());
+    store.environment(environment_);
     if (!prices_text_.empty()) store.price("*", prices_text_);
 }
 
@@ -241,10 +242,6 @@ RunSettings LiveRun::settings() const {
         arguments_.memory_gib ? static_cast<std::uint64_t>(*arguments_.memory_gib * (1u << 30))
                               : machine_memory();
     return settings;
-}
-
-std::string LiveRun::environment_json() {
-    return environment_record(*sandboxes_, redactor_);
 }
 
 } // namespace assay

@@ -48,7 +48,6 @@ class LiveRun {
     RunParts parts(RunStore& store, RunObserver& observer);
     RunSettings settings() const;
     SandboxBackend& sandboxes() { return *sandboxes_; }
-    std::string environment_json(); // the record of this start
 
   private:
     void load_tasks();
@@ -66,6 +65,7 @@ class LiveRun {
     std::unique_ptr<SandboxBackend> sandboxes_;
     std::map<std::string, std::string> model_environment_;
     std::string prices_text_;
+    std::string environment_; // the record of this start
     std::shared_ptr<const PriceTable> prices_;
     std::unique_ptr<ConnectionPool> pool_;
     LateBlobs blobs_;

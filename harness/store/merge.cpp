@@ -14,6 +14,18 @@ namespace assay {
 
 namespace {
 
+// Of run and plan; `schema` is a database that is open in `db`.
+std::string plan_key(const Database& db, std::string_view schema) {
+    Statement key(db, fmt::format("SELECT hex(id) || hex(plan_digest) FROM {}.run", schema));
+    return key.step() ? key.text(0) : std::string();
+}
+
+[[noreturn]] void refuse_other_plan(const std::string& part, const std::string& other) {
+    throw Error(ErrorKind::Input,
+                "merge: " + part + " and " + other + " are runs of different plans")
+        .hint("shards come from one `assay plan`; to compare runs, give both to report");
+}
+
 // Merging one part is one transaction: after a kill the target holds whole parts, and the same
 // command goes on with the rest.
 class Merger {
@@ -27,7 +39,7 @@ class Merger {
         attach(part);
         {
             Transaction transaction(db_);
-            check_plan();
+            if (plan_key(db_, "part") != plan_key(db_, "main")) refuse_other_plan(part_, target_);
             map_tries();
             for (const char* table :
                  {"event", "call", "phase", "score", "artifact", "measurement", "blob_ref"})
@@ -55,15 +67,6 @@ class Merger {
         attach.bind(1, uri).run();
         db_.execute("CREATE TEMP TABLE mapped(part INTEGER PRIMARY KEY, main INTEGER NOT NULL, "
                     "known INTEGER NOT NULL)");
-    }
-
-    void check_plan() {
-        Statement same(db_, "SELECT p.plan_digest = m.plan_digest AND p.id = m.id "
-                            "FROM part.run p, main.run m");
-        if (!same.step() || same.integer(0) == 0)
-            throw Error(ErrorKind::Input,
-                        "merge: " + part_ + " and " + target_ + " are runs of different plans")
-                .hint("shards come from one `assay plan`; to compare runs, give both to report");
     }
 
     // What has not finished is left out: it may finish yet, and then its rows will differ.
@@ -203,6 +206,9 @@ void merge_runs(const std::vector<Path>& parts, const Path& target) {
     RealFileSystem files;
     if (!files.exists(target)) {
         Database first = open_for_reading(parts.front());
+        for (const Path& part : parts) // before the target is made: a refusal leaves none
+            if (plan_key(open_for_reading(part), "main") != plan_key(first, "main"))
+                refuse_other_plan(part.string(), parts.front().string());
         create_file(target, read_plan(first), first.integer("SELECT created FROM run"), {});
     }
     OpenedFile file = open_for_writing(target, {});

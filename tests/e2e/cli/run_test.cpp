@@ -134,6 +134,16 @@ TEST_CASE("the shards of a plan merge to the whole") {
     CHECK(whole["attempts"].size() == 21);
     CHECK(whole["run"]["id"] == direct["run"]["id"]);
 
+    CommandResult other = assay(run_sums("other.db", {"--agent", "oracle"}));
+    REQUIRE(other.exit.code == 0);
+    CommandResult refused = assay({"merge", "part1.db", "other.db", "--out", "none.db"});
+    CHECK(refused.exit.code == 64);
+    CHECK_THAT(refused.err, Catch::Contains("other.db and part1.db are runs of different plans"));
+    CHECK(assay({"merge", "part1.db", "absent.db", "--out", "none.db"}).exit.code == 64);
+    CHECK(assay({"run", "--plan", "plan.json", "--shard", "3/2", "--out", "none.db"}).exit.code ==
+          64);
+    CHECK_FALSE(assay.exists("none.db"));
+
     std::string plan = assay.read("plan.json");
     plan.replace(plan.find("sum-3-1"), 7, "sum-4-1");
     assay.write("changed.json", plan);
