@@ -29,6 +29,17 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+// A trace ends with the hint, if there is one; see error_record().
+std::string_view hint_of(std::string_view trace) {
+    constexpr std::string_view kHint = "hint: ";
+    if (!trace.starts_with(kHint)) {
+        std::size_t line = trace.find("\nhint: ");
+        if (line == std::string_view::npos) return {};
+        trace.remove_prefix(line + 1);
+    }
+    return trim(trace.substr(kHint.size()));
+}
+
 double since(std::chrono::steady_clock::time_point began) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
@@ -151,8 +162,12 @@ void ProgressPrinter::trial_ended(const SlotRecord& slot, int number, const TryE
     line += "  " + format_seconds(end.wall_seconds);
     if (end.turns != 0) line += fmt::format(", {} turns", end.turns);
     if (end.agent == AgentEnd::Limit) line += ", " + printable(end.agent_detail);
-    if (end.error)
+    if (end.error) {
         line += "\n  " + printable(end.error->kind + ": " + cut_middle(end.error->message, 2000));
+        std::string hint(hint_of(end.error->trace));
+        if (!hint.empty() && hints_.insert(hint).second)
+            line += "\n  hint: " + printable(cut_middle(hint, 2000));
+    }
     if (will_retry) line += "\n  it is tried again";
     print_line(line);
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -57,7 +58,8 @@ class ProgressPrinter final : public RunObserver {
     double cost_ = 0;
     Time began_;
     std::map<Id, Running> running_;
-    std::thread ticker_; // redraws, so that seconds go on
+    std::set<std::string> hints_; // printed; once is enough
+    std::thread ticker_;          // redraws, so that seconds go on
 };
 
 } // namespace assay

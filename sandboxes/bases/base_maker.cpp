@@ -90,8 +90,9 @@ class DefaultBaseMaker final : public BaseMaker {
         if (own) name = reference.substr(kOwn.size());
         if (name.empty())
             throw Error(ErrorKind::Unsupported, "no base for the image '" + reference + "'")
-                .hint("name one with --base NAME, or write a line '" + reference +
-                      " debian:SUITE' into a file and give it with --image-map FILE");
+                .hint("name one for all tasks with --base NAME, or give --image-map FILE, a file "
+                      "of lines `IMAGE BASE`, e.g. `" +
+                      reference + " debian:bookworm` or, without root, `" + reference + " host`");
         BaseImage image = make_named(name, cancel);
         image.record.asked = reference;
         image.record.substituted = !own;
