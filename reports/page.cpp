@@ -91,7 +91,20 @@ std::string model_name(const ArmRecord& arm) {
                                                   : arm.model;
 }
 
-std::string leaderboard_row(const RunData& run, const ArmSummary& arm) {
+// By suite, best first; what has no score comes last.
+std::vector<std::pair<const RunData*, const ArmSummary*>> ranked(const std::vector<RunData>& runs) {
+    std::vector<std::pair<const RunData*, const ArmSummary*>> out;
+    for (const RunData& run : runs)
+        for (const ArmSummary& arm : run.arms) out.emplace_back(&run, &arm);
+    std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+        if (a.first->plan.suite != b.first->plan.suite)
+            return a.first->plan.suite < b.first->plan.suite;
+        return a.second->score.value_or(-1) > b.second->score.value_or(-1);
+    });
+    return out;
+}
+
+std::string leaderboard_row(const RunData& run, const ArmSummary& arm, bool name_file) {
     const ArmRecord& record = run.plan.arms[arm.arm];
     std::string others;
     if (arm.pass_at_k)
@@ -100,11 +113,13 @@ std::string leaderboard_row(const RunData& run, const ArmSummary& arm) {
     for (const auto& [name, value] : arm.others)
         others += fmt::format("<div>{} {:.3f}</div>", html_escape(name), value);
     return fmt::format(
-        "<tr><td>{}</td><th scope=\"row\">{}<small>{}</small></th><td class=\"n score\">{}</td>"
+        "<tr><td>{}{}</td><th scope=\"row\">{}<small>{}</small></th><td class=\"n score\">{}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td class=\"n\">{}</td>"
         "<td class=\"n\">{} &times; {}</td>{}<td class=\"n\">{}</td><td class=\"small\">{}</td>"
         "<td class=\"n\">{} / {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>\n",
-        html_escape(run.plan.suite), html_escape(record.agent),
+        html_escape(run.plan.suite),
+        name_file ? "<small>" + html_escape(Path(run.file).filename().string()) + "</small>" : "",
+        html_escape(record.agent),
         html_escape(record.model.empty() ? "no model" : model_name(record)),
         dash_or(arm.score, 100, 1), dash_or(arm.se_conditional, 100, 1),
         dash_or(arm.se_generalising, 100, 1), interval_svg(arm),
@@ -128,14 +143,21 @@ std::string leaderboard(const std::vector<RunData>& runs) {
         "do\">errors "
         "as 0</th><th>Tasks</th>";
     for (std::size_t c = 0; c < kClasses; ++c)
-        out += fmt::format("<th><span class=\"g c{0}\" aria-hidden=\"true\">{1}</span> {2}</th>", c,
-                           kGlyphs[c], class_label(static_cast<AttemptClass>(c)));
+        out +=
+            fmt::format("<th title=\"{2}\"><span class=\"g c{0}\" aria-hidden=\"true\">{1}</span>"
+                        "<span class=\"unseen\">{2}</span></th>",
+                        c, kGlyphs[c], class_label(static_cast<AttemptClass>(c)));
     out += "<th>pending</th><th>Other metrics</th><th>Tokens in / out</th><th>Cost</th><th>Trial "
            "time</th><th>Procedure</th></tr></thead><tbody>\n";
-    for (const RunData& run : runs)
-        for (const ArmSummary& arm : run.arms) out += leaderboard_row(run, arm);
+    for (const auto& [run, arm] : ranked(runs)) out += leaderboard_row(*run, *arm, runs.size() > 1);
+    std::string legend;
+    for (std::size_t c = 0; c < kClasses; ++c)
+        legend += fmt::format("{}<span class=\"g c{}\">{}</span> {}", c == 0 ? "" : ", ", c,
+                              kGlyphs[c], class_label(static_cast<AttemptClass>(c)));
     out +=
-        "</tbody></table></div><p class=\"note\">Score: mean over tasks of each task's mean. "
+        "</tbody></table></div><p class=\"note\">Attempts by how they ended: " + legend + ".</p>";
+    out +=
+        "<p class=\"note\">Score: mean over tasks of each task's mean. "
         "Errors of sandbox, harness or verifier are left out of it and counted apart; the column "
         "&ldquo;errors as 0&rdquo; counts them as official harnesses do. Intervals: thick, tasks "
         "fixed; thin, tasks sampled.</p></section>\n";
