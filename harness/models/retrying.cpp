@@ -134,6 +134,9 @@ Completion RetryingModel::complete(const CompletionRequest& request, const Delta
             }
             double wait = retry_wait(policy_, request.seed, tries + 1, e.retry_after_seconds());
             tell(request, e, tries, wait);
+            if (!warned_.exchange(true)) // a dead server is else silent for minutes
+                log_warn("model {}: {}; tried again, up to {} times", name(), e.message(),
+                         policy_.max_tries - 1);
             Waiting waiting(request);
             if (!sleep_(from_seconds(wait), cancel)) cancel.check();
             queued += wait;

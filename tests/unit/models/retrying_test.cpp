@@ -1,3 +1,4 @@
+#include "assay/base/log.h"
 #include "assay/models/prices.h"
 #include "assay/models/retrying.h"
 #include "catch.h"
@@ -57,6 +58,21 @@ TEST_CASE("retry: transient faults are tried again, with growing waits and an ev
     CHECK(r.sink.count(EventKind::Retry) == 3);
     CHECK(r.sink.has(EventKind::Retry, "stream broke"));
     CHECK(r.limit->in_flight() == 0);
+}
+
+TEST_CASE("retry: the first one of a model is a warning, the others are not") {
+    std::vector<std::string> warnings;
+    set_log_sink([&](const LogRecord& record) {
+        if (record.level == LogLevel::Warning) warnings.emplace_back(record.message);
+    });
+    Retrying r;
+    for (int call = 0; call < 2; ++call) {
+        r.fake->fail(ModelFault::Retry, "Connection refused").fail(ModelFault::Timeout).say("ok");
+        r.ask();
+    }
+    set_log_sink({});
+    CHECK(warnings == std::vector<std::string>{"model " + r.model.name() +
+                                               ": Connection refused; tried again, up to 7 times"});
 }
 
 TEST_CASE("retry: what a retry will not mend is thrown at once") {

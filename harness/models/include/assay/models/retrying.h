@@ -13,6 +13,7 @@
 #include "assay/api/model.h"
 #include "assay/models/connection_limit.h"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -59,6 +60,7 @@ class RetryingModel final : public Model {
     const RetryPolicy policy_;
     const Clock& clock_;
     Sleep sleep_;
+    std::atomic<bool> warned_ = false; // once a run: the later retries are events only
 };
 
 // A model with an empty connection_key() gets no limit.
