@@ -233,7 +233,8 @@ void Parser::add_other_commands() {
     bench->add_option("--state", out.run.state, "folder for caches and scratch")->type_name("PATH");
     bench->add_flag("--json", out.json, "as JSON");
 
-    CLI::App* help = command("help", "show help; with --man the manual page");
+    CLI::App* help = command("help", "show help, of all or a command; with --man the manual page");
+    help->add_option("command", out.what, "a command")->type_name("COMMAND");
     help->add_flag("--man", out.man, "the manual page, as roff");
 }
 

@@ -28,8 +28,10 @@ struct Check {
 };
 
 std::string find_program(const std::string& name) {
-    const char* path = std::getenv("PATH");
-    for (std::string_view folder : split(path != nullptr ? path : "/usr/bin:/bin", ':')) {
+    const char* variable = std::getenv("PATH");
+    std::string path = variable != nullptr ? variable : "/usr/bin:/bin";
+    path += ":/usr/sbin:/sbin"; // not in the PATH of an ordinary user
+    for (std::string_view folder : split(path, ':')) {
         std::string file = std::string(folder) + "/" + name;
         if (::access(file.c_str(), X_OK) == 0) return file;
     }
@@ -41,6 +43,12 @@ Check program(const std::string& name, bool needed, const std::string& purpose,
     std::string file = find_program(name);
     return {name, !file.empty(), needed, file.empty() ? "missing: " + purpose : file,
             file.empty() ? "install the package " + package : ""};
+}
+
+Check debootstrap() {
+    Check check = program("debootstrap", false, "only the base host can be made", "debootstrap");
+    if (check.ok && ::getuid() != 0) check.detail += "; makes debian: bases, which needs root";
+    return check;
 }
 
 std::string first_line(const Path& file) {
@@ -100,7 +108,7 @@ std::vector<Check> all_checks(const Arguments& arguments) {
         program("newuidmap", false, "without it a sandbox of an ordinary user has one user",
                 "uidmap"),
         program("pasta", false, "no sandbox gets a public network", "passt"),
-        program("debootstrap", false, "only the base host can be made", "debootstrap"),
+        debootstrap(),
         program("node", false, "no MCP server written in JavaScript runs", "nodejs"),
         program("g++", false, "no kernel task is compiled on the base host", "g++"),
         program("nvcc", false, "CPU kernels only", "nvidia-cuda-toolkit, or run tools/cuda"),

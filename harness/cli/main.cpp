@@ -40,7 +40,9 @@ int run(const std::vector<std::string>& words) {
     const Arguments& arguments = *parsed.arguments;
     set_log_level(arguments.verbose ? LogLevel::Debug : LogLevel::Warning);
     if (arguments.command == "help") {
-        std::string text = arguments.man ? man_page() : parse_arguments({"--help"}).text;
+        std::vector<std::string> question = {"--help"};
+        if (!arguments.what.empty()) question.insert(question.begin(), arguments.what);
+        std::string text = arguments.man ? man_page() : parse_arguments(question).text;
         std::fputs(text.c_str(), stdout);
         return 0;
     }

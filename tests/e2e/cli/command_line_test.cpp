@@ -35,6 +35,7 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
              Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--dry-run"}, "I/N"},
              Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--out", "r.db"}, "I/N"},
              Case{{"show", "absent.db"}, "absent.db"},
+             Case{{"help", "nothing"}, "no command 'nothing'"},
              Case{{"list", "nothing"}, "nothing"},
          }) {
         CommandResult result = assay(one.arguments);
@@ -67,6 +68,7 @@ TEST_CASE("every command has help with the exit codes, and all options are in th
         INFO(command);
         CHECK(help.exit.code == 0);
         CHECK_THAT(help.out, Catch::Contains("Exit codes") && Catch::Contains("130"));
+        CHECK(assay({"help", command}).out == help.out);
         std::size_t section = plain.find(std::string(".SS assay ") + command);
         REQUIRE(section != std::string::npos);
         std::string own = plain.substr(section, plain.find(".SS", section + 4) - section);
@@ -97,6 +99,20 @@ TEST_CASE("the registries are listed") {
     Json agents = Json::parse(assay({"list", "agents", "--json"}).out);
     CHECK(agents.at(0).contains("description"));
     CHECK_THAT(assay({"--version"}).out, Catch::StartsWith("assay "));
+}
+
+TEST_CASE("doctor finds what is not in an ordinary user's PATH") {
+    if (!RealFileSystem().exists("/usr/sbin/debootstrap")) {
+        WARN("there is no /usr/sbin/debootstrap");
+        return;
+    }
+    Binary assay; // its PATH is /usr/bin:/bin
+    Json checks = Json::parse(assay({"doctor", "--sandbox", "null", "--json"}).out)["checks"];
+    auto found = std::find_if(checks.begin(), checks.end(),
+                              [](const Json& check) { return check["name"] == "debootstrap"; });
+    REQUIRE(found != checks.end());
+    CHECK((*found)["ok"] == true);
+    CHECK_THAT((*found)["detail"].get<std::string>(), Catch::StartsWith("/usr/sbin/debootstrap"));
 }
 
 TEST_CASE("a dry run shows the plan and writes nothing") {
