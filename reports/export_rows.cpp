@@ -82,7 +82,7 @@ std::string junit_case(const AttemptData& attempt) {
 
 std::string export_junit(const Path& file) {
     RunData run = load_run(file);
-    std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
+    std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"assay\">\n";
     for (const ArmSummary& arm : run.arms) {
         std::string cases;
         std::size_t failures = 0, errors = 0, skipped = 0, all = 0;

@@ -424,7 +424,8 @@ std::string render_report(const std::vector<Path>& files, const ReportOptions& o
     for (const Path& file : files) runs.push_back(load_run(file));
     Embedded data = embed(runs, options.trajectory_budget);
     std::string title = html_escape(title_of(runs, options));
-    std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n";
+    std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+                      "<meta name=\"generator\" content=\"Assay\">\n";
     out += fmt::format(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src {}; "
         "style-src {}; img-src data:; base-uri 'none'; form-action 'none'\">\n",

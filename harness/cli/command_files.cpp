@@ -4,6 +4,7 @@
 #include "assay/reports/report.h"
 #include "assay/store/store.h"
 #include "commands.h"
+#include "output_file.h"
 
 #include <cstdio>
 
@@ -16,6 +17,7 @@ int command_merge(const Arguments& arguments) {
 }
 
 int command_report(const Arguments& arguments) {
+    refuse_foreign(arguments.out, R"(<meta name="generator" content="Assay">)");
     ReportOptions options;
     options.title = arguments.title;
     RealFileSystem().write(arguments.out, render_report(arguments.files, options), 0644);
@@ -25,14 +27,20 @@ int command_report(const Arguments& arguments) {
 
 int command_export(const Arguments& arguments) {
     const Path& run = arguments.files.at(0);
-    if (arguments.format == "atif")
-        export_atif(run, arguments.out);
-    else if (arguments.format == "harbor")
-        export_harbor(run, arguments.out);
-    else if (arguments.format == "csv")
-        RealFileSystem().write(arguments.out, export_csv(run), 0644);
-    else
-        RealFileSystem().write(arguments.out, export_junit(run), 0644);
+    const Path out = arguments.out;
+    if (arguments.format == "atif") {
+        export_atif(run, out); // a folder; its names are those of attempts
+    } else if (arguments.format == "harbor") {
+        refuse_foreign(out / "config.json", R"("job_name")");
+        refuse_foreign(out / "result.json", R"("n_total_trials")");
+        export_harbor(run, out);
+    } else if (arguments.format == "csv") {
+        refuse_foreign(out, "suite,agent,model,task,family,attempt,class,");
+        RealFileSystem().write(out, export_csv(run), 0644);
+    } else {
+        refuse_foreign(out, R"(<testsuites name="assay">)");
+        RealFileSystem().write(out, export_junit(run), 0644);
+    }
     std::printf("%s\n", arguments.out.c_str());
     return 0;
 }

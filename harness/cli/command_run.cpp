@@ -9,6 +9,7 @@
 #include "assay/store/reader.h"
 #include "commands.h"
 #include "live_run.h"
+#include "output_file.h"
 #include "progress.h"
 
 #include <fmt/format.h>
@@ -164,6 +165,7 @@ int command_run(const Arguments& arguments) {
 }
 
 int command_plan(const Arguments& arguments) {
+    refuse_foreign(arguments.run.out, R"("assay_plan")");
     PlanRecord plan = plan_of(arguments.run);
     print_refused(plan, stderr);
     RealFileSystem().write(arguments.run.out, plan_to_json(plan), 0644);

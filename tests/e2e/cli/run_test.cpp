@@ -326,3 +326,44 @@ TEST_CASE("a run is reported and exported") {
     }
     CHECK_THAT(assay.read("out-csv"), Catch::Contains("sum-1-1"));
 }
+
+TEST_CASE("an earlier output is replaced, a file of someone else's is not") {
+    Binary assay;
+    assay.write_sums(1);
+    REQUIRE(assay(run_sums("r.db", {"--agent", "oracle"})).exit.code == 0);
+    std::vector<std::vector<std::string>> commands = {
+        {"report", "r.db", "-o"},
+        {"plan", "example", "--agent", "oracle", "--out"},
+        {"export", "r.db", "--format", "csv", "-o"},
+        {"export", "r.db", "--format", "junit", "-o"},
+        {"export", "r.db", "--format", "harbor", "-o"}};
+    const std::string run = assay.read("r.db");
+    int number = 0;
+    for (const auto& command : commands) {
+        auto into = [&](const std::string& file) {
+            auto words = command;
+            words.push_back(file);
+            return assay(words);
+        };
+        std::string own = "own-" + std::to_string(number++);
+        INFO(command.at(0) << " " << own);
+        CHECK(into(own).exit.code == 0);
+        CHECK(into(own).exit.code == 0);
+        bool folder = command.size() > 3 && command[3] == "harbor";
+        for (const char* foreign : {"{\"mine\": 1}\n", "<!doctype html>\n<p>mine\n"}) {
+            std::string name = folder ? own + "/config.json" : "foreign";
+            assay.write(name, foreign);
+            CommandResult refused = into(folder ? own : name);
+            CHECK(refused.exit.code == 64);
+            CHECK_THAT(refused.err, Catch::Contains("give another name"));
+            CHECK(assay.read(name) == foreign);
+        }
+        assay.write("empty", ""); // as mktemp makes it
+        if (!folder) {
+            CHECK(into("empty").exit.code == 0);
+            CHECK(into("r.db").exit.code == 64);
+            CHECK(into("/dev/null").exit.code == 64);
+        }
+    }
+    CHECK(assay.read("r.db") == run);
+}

@@ -1,0 +1,34 @@
+#include "output_file.h"
+
+#include "assay/base/error.h"
+
+#include <fstream>
+
+namespace assay {
+
+namespace {
+
+constexpr std::size_t kHead = 64u << 10;
+
+bool replaceable(const Path& file, std::string_view mark) {
+    std::error_code failed; // of a folder or a device
+    if (!std::filesystem::is_regular_file(file, failed)) return false;
+    if (std::filesystem::file_size(file, failed) == 0) return true;
+    std::ifstream in(file, std::ios::binary);
+    std::string head(kHead, '\0');
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    head.resize(static_cast<std::size_t>(in.gcount()));
+    return head.find(mark) != std::string::npos;
+}
+
+} // namespace
+
+void refuse_foreign(const Path& file, std::string_view mark) {
+    if (RealFileSystem().exists(file) && !replaceable(file, mark))
+        throw Error(ErrorKind::Usage, "write " + file.string() +
+                                          ": it is there already, and not an earlier output of "
+                                          "this command")
+            .hint("give another name");
+}
+
+} // namespace assay
