@@ -2,6 +2,7 @@
 // sandbox does not have, and /proc's magic links are not followed at all. What is at a path may be
 // a FIFO or a device: nothing is opened that could block.
 #include "init/init.h"
+#include "wire/tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -52,6 +53,9 @@ class Worker {
             break;
         case wire::FileOp::GetFolder:
             get_folder(path);
+            break;
+        case wire::FileOp::Remove:
+            remove(path);
             break;
         }
         send_head({Entry::End, 0, 0, {}});
@@ -208,6 +212,19 @@ class Worker {
         }
     }
 
+    void remove(std::string path) {
+        while (!path.empty() && path.back() == '/') path.pop_back();
+        std::size_t slash = path.rfind('/');
+        std::string name = path.substr(slash + 1);
+        if (name.empty() || name == "." || name == "..") fail(EINVAL, "remove " + path);
+        int folder =
+            open_inside(AT_FDCWD, path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY);
+        if (folder < 0 && (errno == ENOENT || errno == ENOTDIR)) return; // nothing is there
+        int error = folder < 0 ? errno : remove_tree_at(folder, name);
+        if (error != 0) fail(error, "remove " + path);
+        ::close(folder);
+    }
+
     void send_file(int fd, const std::string& path, std::uint32_t mode, std::uint64_t size) {
         send_head({Entry::File, mode & 07777, size, path});
         // Exactly `size` bytes follow, whatever happens to the file in the meantime.
@@ -288,7 +305,7 @@ class Worker {
             std::string name = entry->d_name;
             if (name == "." || name == "..") continue;
             std::string path = prefix.empty() ? name : prefix + "/" + name;
-            if (path.size() > wire::kPathLimit - 1 || ++entries_ > kEntryLimit) {
+            if (path.size() > kLongestPath || ++entries_ > kEntryLimit) {
                 skip(path.substr(0, 256), "too many entries or too long a path");
                 if (entries_ > kEntryLimit) break;
                 continue;
@@ -323,6 +340,8 @@ class Worker {
     }
 
     static constexpr int kDepthLimit = 200; // each level holds a descriptor
+    // The receiver may put it below a folder of its own and still name it in one piece.
+    static constexpr std::size_t kLongestPath = wire::kPathLimit - 1024;
     static constexpr std::uint64_t kEntryLimit = 1'000'000;
     int stream_;
     std::uint64_t limit_ = 0, sent_ = 0, entries_ = 0;

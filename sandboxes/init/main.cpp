@@ -85,6 +85,8 @@ class Init {
             return file(message);
         case wire::Op::Count:
             return count(message);
+        case wire::Op::KillAll:
+            return kill_all(message);
         default:
             return refuse(message, ENOSYS, "request");
         }
@@ -177,6 +179,17 @@ class Init {
         answer(message, wire::Writer().u32(n).data());
     }
 
+    // No program of the sandbox has a part in it: those could have been replaced.
+    void kill_all(wire::Message& message) {
+        for (int tries = 0; ::kill(-1, SIGKILL) == 0 || errno != ESRCH; tries++) {
+            if (tries == kKillTries) return refuse(message, EBUSY, "end all processes");
+            ::usleep(1000);
+            reap(); // the kernel counts those that nobody has waited for
+        }
+        answer(message, {});
+    }
+
+    static constexpr int kKillTries = 10'000; // some 10 s
     std::map<pid_t, int> running_; // started by a request and not yet reaped -> its status pipe
 };
 

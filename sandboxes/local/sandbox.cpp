@@ -170,6 +170,16 @@ std::vector<std::string> LocalSandbox::get_folder(const std::string& path, const
     return local::get_folder(*channel(), path, host_folder, limit, cancel);
 }
 
+void LocalSandbox::remove(const std::string& path, const Cancel& cancel) {
+    local::remove(*channel(), path, cancel);
+}
+
+void LocalSandbox::kill_all(const Cancel& cancel) {
+    Reply reply = channel()->request(wire::Op::KillAll, {}, {}, cancel);
+    if (reply.error != 0)
+        throw Error(ErrorKind::Sandbox, "sandbox " + spec_.name + ": some processes do not end");
+}
+
 ResourceUsage LocalSandbox::usage() {
     std::lock_guard guard(checkpoint_mutex_);
     if (stopped_ || !cgroup_) return last_;

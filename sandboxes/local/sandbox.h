@@ -78,6 +78,8 @@ class LocalSandbox final : public Sandbox {
                                         const Cancel& cancel) override;
     std::vector<std::string> get_folder(const std::string& path, const Path& host_folder,
                                         std::uint64_t limit, const Cancel& cancel) override;
+    void remove(const std::string& path, const Cancel& cancel) override;
+    void kill_all(const Cancel& cancel) override;
     void set_network(const NetworkPolicy& policy, const Cancel& cancel) override;
     ResourceUsage usage() override;
     std::shared_ptr<Checkpoint> checkpoint(const Cancel& cancel) override;

@@ -94,7 +94,8 @@ std::string take_text(Stream& from, const EntryHead& head, const Cancel& cancel)
     throw Error(ErrorKind::Sandbox, message);
 }
 
-// After a put: the worker's verdict. Also called when writing to it failed, for its reason.
+// After a put or a removal: the worker's verdict. Also called when writing to it failed, for its
+// reason.
 void finish_put(Stream& stream, const Cancel& cancel) {
     EntryHead head = take_head(stream, cancel);
     if (head.kind == Entry::Error) throw_error(stream, head, cancel);
@@ -300,6 +301,11 @@ std::optional<std::string> get_file(Channel& channel, const std::string& path, s
         out.append(buffer.data(), want);
     }
     return out;
+}
+
+void remove(Channel& channel, const std::string& path, const Cancel& cancel) {
+    Transfer transfer(channel, wire::FileOp::Remove, path, 0, 0, cancel);
+    finish_put(transfer.stream(), cancel);
 }
 
 std::vector<std::string> receive_tree(Stream& from, const Path& folder, std::uint64_t limit,

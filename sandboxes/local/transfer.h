@@ -19,6 +19,7 @@ std::optional<std::string> get_file(Channel& channel, const std::string& path, s
                                     const Cancel& cancel);
 std::vector<std::string> get_folder(Channel& channel, const std::string& path, const Path& folder,
                                     std::uint64_t limit, const Cancel& cancel);
+void remove(Channel& channel, const std::string& path, const Cancel& cancel);
 
 // Receives a tree into `folder` from a stream. Throws Error(Sandbox) on anything malformed.
 std::vector<std::string> receive_tree(Stream& from, const Path& folder, std::uint64_t limit,

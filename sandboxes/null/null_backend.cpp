@@ -127,6 +127,11 @@ class NullSandbox final : public Sandbox {
                                         std::uint64_t limit, const Cancel& cancel) override {
         return files_.get_folder(path, host, limit, cancel);
     }
+    void remove(const std::string& path, const Cancel& cancel) override {
+        cancel.check();
+        files_.remove(path);
+    }
+    void kill_all(const Cancel& cancel) override { cancel.check(); } // nothing runs
     void set_network(const NetworkPolicy&, const Cancel&) override {}
     ResourceUsage usage() override { return {}; }
     std::shared_ptr<Checkpoint> checkpoint(const Cancel& cancel) override {

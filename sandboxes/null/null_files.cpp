@@ -83,6 +83,14 @@ std::vector<std::string> NullFiles::get_folder(const std::string& path, const Pa
     return left_out;
 }
 
+void NullFiles::remove(const std::string& path) {
+    std::string at = clean_path(path);
+    std::lock_guard lock(mutex_);
+    std::erase_if(files_, [&](const auto& file) {
+        return file.first == at || file.first.starts_with(at + "/");
+    });
+}
+
 std::uint64_t NullFiles::bytes() const {
     std::lock_guard lock(mutex_);
     std::uint64_t sum = 0;

@@ -24,6 +24,7 @@ class NullFiles {
     std::optional<std::string> get(const std::string& path, std::uint64_t limit) const;
     std::vector<std::string> get_folder(const std::string& path, const Path& into,
                                         std::uint64_t limit, const Cancel& cancel) const;
+    void remove(const std::string& path); // with all below it
     std::uint64_t bytes() const;
     std::string manifest() const; // all paths and contents: what a digest is taken over
 

@@ -95,15 +95,19 @@ class Remover {
 } // namespace
 
 int remove_tree(const std::string& path) {
-    int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return remove_tree_at(AT_FDCWD, path);
+}
+
+int remove_tree_at(int folder, const std::string& path) {
+    int fd = ::openat(folder, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         if (errno == ENOENT) return 0;
-        return ::unlink(path.c_str()) == 0 ? 0 : errno;
+        return ::unlinkat(folder, path.c_str(), 0) == 0 ? 0 : errno;
     }
     struct stat st{};
     int first = ::fstat(fd, &st) != 0 ? errno : Remover(fd, st.st_dev).run();
     ::close(fd);
-    if (::rmdir(path.c_str()) != 0 && first == 0) first = errno;
+    if (::unlinkat(folder, path.c_str(), AT_REMOVEDIR) != 0 && first == 0) first = errno;
     return first;
 }
 

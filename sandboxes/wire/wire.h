@@ -37,11 +37,12 @@ enum class Op : std::uint32_t {
     Failed, // i32 errno, string stage
     Ok,     // answer to a request; payload and fds as the request says
     // assay -> assay-init
-    Spawn,  // -> Ok: i32 pid; fds: [pty master]
-    Signal, // i32 pid, i32 signal
-    Socket, // -> Ok; fds: a new TCP socket of the sandbox's network namespace
-    File,   // fds: a stream socket on which a worker serves the transfer
-    Count,  // -> Ok: u32 processes other than init
+    Spawn,   // -> Ok: i32 pid; fds: [pty master]
+    Signal,  // i32 pid, i32 signal
+    Socket,  // -> Ok; fds: a new TCP socket of the sandbox's network namespace
+    File,    // fds: a stream socket on which a worker serves the transfer
+    Count,   // -> Ok: u32 processes other than init
+    KillAll, // every process other than init; -> Ok when they are gone
 };
 
 constexpr std::size_t kInlineLimit = 60'000;
@@ -148,7 +149,7 @@ constexpr std::size_t kPathLimit = 4096;
 constexpr std::size_t kTextLimit = 4096;
 std::string encode(const EntryHead& head);
 
-enum class FileOp : std::uint32_t { PutFile = 1, PutFolder, GetFile, GetFolder };
+enum class FileOp : std::uint32_t { PutFile = 1, PutFolder, GetFile, GetFolder, Remove };
 
 enum SpawnFlags : std::uint32_t { kSpawnPty = 1, kSpawnStdin = 2, kSpawnMerge = 4 };
 enum PrepareFlags : std::uint32_t {

@@ -193,6 +193,19 @@ class FakeSandbox final : public Sandbox {
         }
         return left_out;
     }
+    void remove(const std::string& path, const Cancel& cancel) override {
+        check(cancel);
+        std::lock_guard lock(mutex_);
+        auto doomed = [&](const std::string& name) {
+            return name == path || name.starts_with(path + "/");
+        };
+        std::erase_if(files, [&](const auto& file) { return doomed(file.first); });
+        std::erase_if(folders, doomed);
+    }
+    void kill_all(const Cancel& cancel) override {
+        check(cancel);
+        ++kills;
+    }
     void set_network(const NetworkPolicy& policy, const Cancel& cancel) override {
         check(cancel);
         spec.network = policy;
@@ -222,6 +235,7 @@ class FakeSandbox final : public Sandbox {
     SandboxCapabilities can;
     ResourceUsage used;
     bool live = true;
+    int kills = 0; // of all processes
     ExecHandler on_exec;
     TerminalHandler on_terminal;
     std::function<std::unique_ptr<Stream>(std::uint16_t)> on_connect;

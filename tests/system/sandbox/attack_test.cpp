@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace assay::test {
 
@@ -91,6 +92,37 @@ TEST_CASE("links made inside lead put and get nowhere outside") {
         std::string got((std::istreambuf_iterator<char>(naive)), {});
         CHECK(got == "host secret");
     }
+}
+
+TEST_CASE("removal and the end of all processes need no program that could be replaced") {
+    auto environment = host_environment();
+    Sandbox& box = environment->main();
+    REQUIRE(sh(box, "(while :; do touch /beat; sleep 0.02; done) >/dev/null 2>&1 & sleep 600 &"
+                    "mkdir -p /a/b/c /kept && touch /kept/file && ln -s /kept /a/b/link &&"
+                    "cp /usr/bin/true /x && chmod 0 /a/b && mv /x /usr/bin/bash &&"
+                    "ln -s /kept /link")
+                .ok());
+    REQUIRE(sh(box, "kill -9 -1; rm -rf /a").ok()); // what the old way believed
+    box.remove("/beat", Cancel());
+    for (int i = 0; i < 500 && !box.get_file("/beat", 9, Cancel()); i++)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    CHECK(box.get_file("/beat", 9, Cancel()).has_value()); // it goes on
+
+    box.kill_all(Cancel());
+    box.remove("/beat", Cancel());
+    CHECK(box.exec({"ls", "/a"}, {}, Cancel()).ok());
+    box.remove("/a", Cancel());
+    CHECK_FALSE(box.exec({"ls", "/a"}, {}, Cancel()).ok());
+    box.remove("/link", Cancel());
+    CHECK(box.get_file("/kept/file", 9, Cancel()).has_value()); // no link was followed
+    box.remove("/a/none", Cancel());
+    box.remove("/kept/file/none", Cancel());
+    for (const char* bad : {"/", "//", "/kept/..", "/kept/."})
+        CHECK_THROWS_AS(box.remove(bad, Cancel()), PathError);
+    CHECK_THROWS_AS(box.remove("/proc/self", Cancel()), Error);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    CHECK_FALSE(box.get_file("/beat", 9, Cancel()).has_value());
+    CHECK(box.exec({"sh", "-c", "set -- /proc/[0-9]*; echo $#"}, {}, Cancel()).out == "2\n");
 }
 
 TEST_CASE("the machine's files cannot be changed") {

@@ -58,6 +58,8 @@ class PipeSandbox final : public Sandbox {
                                         const Cancel&) override {
         no();
     }
+    void remove(const std::string&, const Cancel&) override { no(); }
+    void kill_all(const Cancel&) override { no(); }
     void set_network(const NetworkPolicy&, const Cancel&) override { no(); }
     ResourceUsage usage() override { return {}; }
     std::shared_ptr<Checkpoint> checkpoint(const Cancel&) override { no(); }

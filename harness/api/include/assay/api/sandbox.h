@@ -198,6 +198,12 @@ class Sandbox {
     // is of the sandbox, too.
     virtual std::vector<std::string> get_folder(const std::string& path, const Path& host_folder,
                                                 std::uint64_t limit, const Cancel& cancel) = 0;
+    // A file, link or folder with all that is in it; the link, never what it leads to. No error if
+    // nothing is there.
+    virtual void remove(const std::string& path, const Cancel& cancel) = 0;
+    // Ends every process inside, also those that copy files for another thread; returns when they
+    // are gone. No program of the sandbox is needed for this. Throws Error(Sandbox) if some stay.
+    virtual void kill_all(const Cancel& cancel) = 0;
 
     virtual void set_network(const NetworkPolicy& policy, const Cancel& cancel) = 0;
     virtual ResourceUsage usage() = 0;
