@@ -180,14 +180,12 @@ class KernelBench final : public Suite {
 
     // What the agent left running would take processor time from what is timed.
     static void end_processes(TrialContext& context) {
-        ExecOptions options;
-        options.user = "root";
-        options.cwd = "/";
         try {
-            run_shell(context.environment().main(), "kill -9 -1", options, context.cancel());
-        } catch (const StartError& e) { // the agent broke its shell
-            context.events().emit(EventKind::Note,
-                                  fmt::format(R"({{"text":{}}})", json_quote(e.message())));
+            context.environment().main().kill_all(context.cancel());
+        } catch (const SandboxLost&) {
+            throw;
+        } catch (const Error& e) { // the agent's doing: to try again is no remedy
+            throw Error(ErrorKind::Verifier, e.message());
         }
     }
 

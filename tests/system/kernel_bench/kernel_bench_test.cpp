@@ -75,9 +75,15 @@ Scored run(Suite& suite, const TaskRef& task, const std::string& answer) {
     else if (answer != "none")
         box.put_file("/app/solution.cpp", answer, 0644, Cancel());
     std::string left = sh(box, "sleep 600 >/dev/null 2>&1 & echo $!").out;
+    if (as_root()) {
+        REQUIRE(sh(box, "cp /usr/bin/true /x; mv /x /usr/bin/bash").ok());
+        REQUIRE(sh(box, "kill -9 -1").ok()); // believed, and not done
+    }
+    REQUIRE(box.exec({"kill", "-0", left.substr(0, left.size() - 1)}, {}, Cancel()).ok());
     Scored scored;
     scored.score = suite.score(*task, trial);
-    scored.background = sh(box, "kill -0 " + left).ok();
+    scored.background =
+        box.exec({"kill", "-0", left.substr(0, left.size() - 1)}, {}, Cancel()).ok();
     scored.measurements = trial.fake.measurements;
     scored.committed = trial.fake.sink.has(EventKind::Note, "seed commitment");
     return scored;
