@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::uint64_t kFolderLimit = 256ull << 20;
 constexpr std::uint64_t kFileLimit = 64ull << 20;
+constexpr std::size_t kMostFiles = 5000; // of one folder, with the trial
+constexpr std::size_t kMostNames = 20;   // of what was left out
 
 bool matches_any(const std::vector<std::string>& globs, const std::string& path) {
     return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
@@ -47,8 +49,9 @@ void collect_one(CollectedArtifact& out, const std::vector<std::string>& exclude
                   "if [ -d " + shell_quote(out.source) + " ]; then echo directory; elif [ -e " +
                       shell_quote(out.source) + " ]; then echo file; fi",
                   root, cancel);
-    out.type = std::string(trim(kind.out));
-    if (out.type.empty()) {
+    out.type = std::string(trim(kind.out)); // the agent may have replaced the shell
+    if (out.type != "directory" && out.type != "file") {
+        out.type = "";
         out.status = "failed";
         return;
     }
@@ -58,6 +61,37 @@ void collect_one(CollectedArtifact& out, const std::vector<std::string>& exclude
     out.host = out.type == "file" ? host / Path(out.source).filename() : host;
     bool there = out.type == "file" ? stdfs::is_regular_file(out.host) : !stdfs::is_empty(host);
     out.status = there ? "ok" : out.type == "file" ? "failed" : "empty";
+}
+
+// However many there are: each note is an event of the trial.
+void note_left_out(const std::string& path, const std::vector<std::string>& names,
+                   TrialContext& context) {
+    for (std::size_t i = 0; i < std::min(names.size(), kMostNames); i++)
+        note(context, "not kept: " + path + "/" + utf8_clean(names[i]));
+    if (names.size() > kMostNames)
+        note(context, fmt::format("not kept: {} more of {}", names.size() - kMostNames, path));
+}
+
+// Stores the files below `host`, the copy of `path`, of which `left_out` is lacking already.
+void keep_tree(const Path& host, const std::string& path, const std::string& as,
+               std::uint64_t file_limit, const char* type, std::vector<std::string> left_out,
+               TrialContext& context) {
+    RealFileSystem files;
+    std::size_t kept = 0;
+    for (const auto& entry : stdfs::recursive_directory_iterator(host)) {
+        std::string name = entry.path().lexically_relative(host).string();
+        if (entry.is_symlink()) left_out.push_back(name);
+        if (entry.is_symlink() || !entry.is_regular_file()) continue;
+        if (kept == kMostFiles || entry.file_size() > file_limit) {
+            left_out.push_back(name + (kept == kMostFiles ? " (too many files)" : " (too large)"));
+            continue;
+        }
+        kept++;
+        bool json = entry.path().extension() == ".json";
+        context.artifact(as + "/" + name, files.read(entry.path(), file_limit),
+                         json ? "application/json" : type);
+    }
+    note_left_out(path, left_out, context);
 }
 
 } // namespace
@@ -145,11 +179,8 @@ void keep_artifacts(const std::vector<CollectedArtifact>& artifacts, TrialContex
             context.artifact(base, files.read(one.host, kFolderLimit), "application/octet-stream");
             continue;
         }
-        for (const auto& entry : stdfs::recursive_directory_iterator(one.host))
-            if (!entry.is_symlink() && entry.is_regular_file())
-                context.artifact(base + "/" + entry.path().lexically_relative(one.host).string(),
-                                 files.read(entry.path(), kFolderLimit),
-                                 "application/octet-stream");
+        keep_tree(one.host, one.source, base, kFolderLimit, "application/octet-stream",
+                  one.left_out, context);
     }
     context.artifact("artifacts/manifest.json", manifest.dump(2) + "\n", "application/json");
 }
@@ -157,18 +188,8 @@ void keep_artifacts(const std::vector<CollectedArtifact>& artifacts, TrialContex
 void keep_folder(Sandbox& from, const std::string& path, const std::string& as,
                  TrialContext& context, const Cancel& cancel) {
     TempFolder host("assay-logs");
-    for (const std::string& name : from.get_folder(path, host.path(), kFolderLimit, cancel))
-        note(context, "not kept: " + path + "/" + utf8_clean(name));
-    RealFileSystem files;
-    for (const auto& entry : stdfs::recursive_directory_iterator(host.path())) {
-        std::string name = entry.path().lexically_relative(host.path()).string();
-        if (entry.is_symlink()) note(context, "not kept: " + path + "/" + utf8_clean(name));
-        if (entry.is_symlink() || !entry.is_regular_file() || entry.file_size() > kFileLimit)
-            continue;
-        bool json = entry.path().extension() == ".json";
-        context.artifact(as + "/" + name, files.read(entry.path(), kFileLimit),
-                         json ? "application/json" : "text/plain");
-    }
+    auto left_out = from.get_folder(path, host.path(), kFolderLimit, cancel);
+    keep_tree(host.path(), path, as, kFileLimit, "text/plain", std::move(left_out), context);
 }
 
 } // namespace assay::terminal_bench

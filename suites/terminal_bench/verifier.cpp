@@ -25,19 +25,50 @@ ExecOptions as_root() {
     return options;
 }
 
+// What goes wrong where the agent worked may be its doing: to try again is no remedy, as it is for
+// a lost sandbox.
+template<class Work>
+auto as_verifier_error(Work&& work) {
+    try {
+        return work();
+    } catch (const SandboxLost&) {
+        throw;
+    } catch (const Error& e) {
+        if (e.kind() != ErrorKind::Sandbox) throw;
+        throw Error(ErrorKind::Verifier, "where the agent worked: " + e.message());
+    }
+}
+
+bool has_reward(Sandbox& sandbox, const Cancel& cancel) {
+    auto there = [&](const char* name) {
+        try {
+            return sandbox.get_file(std::string(kLogs) + "/" + name, kRewardLimit, cancel)
+                .has_value();
+        } catch (const SandboxLost&) {
+            throw;
+        } catch (const Error& e) { // a folder, or far too large
+            if (e.kind() != ErrorKind::Sandbox) throw;
+            return true;
+        }
+    };
+    bool text = there("reward.txt");
+    return there("reward.json") || text;
+}
+
 // Whatever the agent put where the tests and rewards go is removed, so that a reward is the test's.
+// No program of the sandbox has a part in it: the agent may have replaced those.
 bool clear_verifier_folders(Sandbox& sandbox, bool tests_too, const Cancel& cancel) {
-    ExecResult before =
-        run_shell(sandbox, "ls /logs/verifier/reward.txt /logs/verifier/reward.json 2>/dev/null",
-                  as_root(), cancel);
-    std::string command = "rm -rf /logs/verifier && mkdir -p /logs/verifier && "
-                          "chmod 0777 /logs/verifier";
-    if (tests_too) command = "rm -rf /tests && " + command;
-    ExecResult done = run_shell(sandbox, command, as_root(), cancel);
-    if (!done.ok())
-        throw Error(ErrorKind::Verifier, "clearing /logs/verifier: " + done.status.text() + ": " +
-                                             utf8_clean(done.out.substr(0, 500)));
-    return !trim(before.out).empty();
+    bool early = has_reward(sandbox, cancel);
+    if (tests_too) sandbox.remove("/tests", cancel);
+    sandbox.remove(kLogs, cancel);
+    TempFolder host("assay-empty");
+    Path empty = host.path() / "verifier";
+    std::filesystem::create_directory(empty);
+    std::filesystem::permissions(empty, std::filesystem::perms::all);
+    sandbox.put_folder(empty, kLogs, cancel);
+    if (has_reward(sandbox, cancel))
+        throw Error(ErrorKind::Verifier, "a reward came back before the tests were there");
+    return early;
 }
 
 void put_tests(const HarborTask& task, Sandbox& sandbox, const Cancel& cancel) {
@@ -155,7 +186,7 @@ ScoreResult verify_shared(const HarborTask& task, VerifierMode mode, TrialContex
 ScoreResult verify_separate(const HarborTask& task, VerifierMode mode,
                             const std::vector<CollectedArtifact>& artifacts,
                             TrialContext& context) {
-    run_shell(context.environment().main(), "kill -9 -1", as_root(), context.cancel());
+    as_verifier_error([&] { context.environment().main().kill_all(context.cancel()); });
     auto environment = context.new_environment(*task.verifier());
     Sandbox& sandbox = environment->main();
     clear_verifier_folders(sandbox, false, context.cancel());
@@ -163,21 +194,10 @@ ScoreResult verify_separate(const HarborTask& task, VerifierMode mode,
               "mkdir -p /logs/agent /logs/artifacts && chmod 0777 /logs/agent "
               "/logs/artifacts",
               as_root(), context.cancel());
-    restore_artifacts(artifacts, sandbox, context);
-    return to_score(run_in(sandbox, task, mode, task.toml.verifier.user, context), false);
-}
-
-// A sandbox in which no command starts any more was spoilt by the agent: trying again with the same
-// agent is no remedy, as it would be for a lost sandbox.
-ScoreResult verify_either(const HarborTask& task, VerifierMode mode,
-                          const std::vector<CollectedArtifact>& artifacts, TrialContext& context) {
-    try {
-        return task.toml.verifier.separate ? verify_separate(task, mode, artifacts, context)
-                                           : verify_shared(task, mode, context);
-    } catch (const StartError& e) {
-        throw Error(ErrorKind::Verifier,
-                    "no command can be started where the agent worked: " + e.message());
-    }
+    return as_verifier_error([&] {
+        restore_artifacts(artifacts, sandbox, context);
+        return to_score(run_in(sandbox, task, mode, task.toml.verifier.user, context), false);
+    });
 }
 
 void add_deviations(ScoreResult& result, const HarborTask& task, VerifierMode mode,
@@ -199,11 +219,14 @@ ScoreResult verify(const HarborTask& task, VerifierMode mode, TrialContext& cont
     Sandbox& main = context.environment().main();
     SandboxCapabilities can = main.capabilities();
     TempFolder host("assay-artifacts");
-    run_collect_hooks(task, context);
+    as_verifier_error([&] { run_collect_hooks(task, context); });
     auto artifacts = collect_artifacts(task, main, host.path(), context);
     keep_artifacts(artifacts, context);
     keep_agent_logs(main, context);
-    ScoreResult result = verify_either(task, mode, artifacts, context);
+    ScoreResult result =
+        task.toml.verifier.separate
+            ? verify_separate(task, mode, artifacts, context)
+            : as_verifier_error([&] { return verify_shared(task, mode, context); });
     add_deviations(result, task, mode, bases);
     for (const CollectedArtifact& artifact : artifacts)
         if (task.toml.verifier.separate && !artifact.left_out.empty())

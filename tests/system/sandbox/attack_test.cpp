@@ -95,6 +95,10 @@ TEST_CASE("links made inside lead put and get nowhere outside") {
 }
 
 TEST_CASE("removal and the end of all processes need no program that could be replaced") {
+    if (!as_root()) {
+        WARN("skipped: an ordinary user's sandbox cannot change its bash");
+        return;
+    }
     auto environment = host_environment();
     Sandbox& box = environment->main();
     REQUIRE(sh(box, "(while :; do touch /beat; sleep 0.02; done) >/dev/null 2>&1 & sleep 600 &"

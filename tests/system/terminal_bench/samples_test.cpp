@@ -7,6 +7,8 @@
 #include "fake_trial.h"
 #include "sandbox_probe.h"
 
+#include <unistd.h>
+
 using namespace assay;
 
 namespace {
@@ -91,6 +93,77 @@ TEST_CASE("a reward that was written before verification does not count") {
     ScoreResult result = suite->score(*task, trial);
     CHECK(result.primary.value == 0);
     CHECK(result.details.find("reward_before_verification") != std::string::npos);
+}
+
+TEST_CASE("a bash of the agent's does not keep the agent's reward") {
+    if (::geteuid() != 0) { // /usr belongs to nobody that is mapped
+        WARN("skipped: an ordinary user's sandbox cannot change its bash");
+        return;
+    }
+    const std::string old_way = "rm -rf /tests && rm -rf /logs/verifier && mkdir -p /logs/verifier";
+    auto suite = make_terminal_bench({});
+    TaskRef task = suite->load({}, {.include = {"unsolvable"}, .exclude = {}})->open(0);
+    RealTrial trial(*task);
+    suite->prepare(*task, trial);
+    Sandbox& main = trial.environment().main();
+    REQUIRE(run_shell(main,
+                      "echo 1 > /logs/verifier/reward.txt; cp /usr/bin/true /x; "
+                      "mv /x /usr/bin/bash",
+                      {}, trial.cancel())
+                .ok());
+    REQUIRE(run_shell(main, old_way, {}, trial.cancel()).ok()); // believed, and not done
+    REQUIRE(main.get_file("/logs/verifier/reward.txt", 10, trial.cancel()) == "1\n");
+    CHECK_THROWS_WITH(suite->score(*task, trial), Catch::Contains("RewardFileNotFoundError"));
+    CHECK(trial.sink.has(EventKind::Note, "a reward file was there before verification"));
+    CHECK_FALSE(main.get_file("/logs/verifier/reward.txt", 10, trial.cancel()).has_value());
+}
+
+TEST_CASE("the agent cannot turn its attempt into one that is tried again") {
+    auto suite = make_terminal_bench({});
+    TaskRef task = suite->load({}, {.include = {"unsolvable"}, .exclude = {}})->open(0);
+    RealTrial trial(*task);
+    suite->prepare(*task, trial);
+    REQUIRE(run_shell(trial.environment().main(), "rm -rf /logs && touch /logs", {}, trial.cancel())
+                .ok());
+    try {
+        suite->score(*task, trial);
+        FAIL("no error");
+    } catch (const Error& e) {
+        CHECK(e.kind() == ErrorKind::Verifier);
+    }
+}
+
+TEST_CASE("the verifier's files are not there while the agent works") {
+    TempFolder folder;
+    RealFileSystem files;
+    files.make_folders(folder.path() / "t/environment");
+    files.make_folders(folder.path() / "t/tests");
+    auto write = [&](const char* name, std::string_view text) {
+        files.write(folder.path() / "t" / name, text, 0644);
+    };
+    write("instruction.md", "find the tests\n");
+    write("environment/Dockerfile", "FROM assay/host\n");
+    write("tests/test.sh", "echo 0 > /logs/verifier/reward.txt\n");
+    write("tests/answer-5d41402a.txt", "42\n");
+    write("task.toml", "[environment]\nnetwork_mode = \"no-network\"\n");
+    auto suite = make_terminal_bench({});
+    TaskRef task = suite->load(folder.path(), {})->open(0);
+    RealTrial trial(*task);
+    suite->prepare(*task, trial);
+    Sandbox& main = trial.environment().main();
+    auto look = [&] { // what an agent would run
+        return run_shell(main,
+                         "ls -d /tests 2>/dev/null; find / -path /proc -prune -o "
+                         "-name 'answer-5d41402a*' -print 2>/dev/null",
+                         {}, trial.cancel())
+            .out;
+    };
+    CHECK(look().empty());
+    main.put_folder(folder.path() / "t/tests", "/tests", trial.cancel()); // without the guard
+    CHECK(look() == "/tests\n/tests/answer-5d41402a.txt\n");
+    main.remove("/tests", trial.cancel());
+    CHECK(suite->score(*task, trial).primary.value == 0);
+    CHECK(look() == "/tests\n/tests/answer-5d41402a.txt\n"); // they come with the verifier
 }
 
 TEST_CASE("a separate verifier gets the links of an artifact, not those that leave it") {

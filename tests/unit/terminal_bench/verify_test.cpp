@@ -35,14 +35,6 @@ struct Area {
                       const ExecOptions& options) {
         std::string command = argv.back();
         ran.push_back(command);
-        if (command.find("rm -rf /logs/verifier") != std::string::npos)
-            std::erase_if(sandbox.files, [](const auto& file) {
-                return file.first.rfind("/logs/verifier/", 0) == 0;
-            });
-        if (command.find("ls /logs/verifier/reward") == 0) {
-            bool there = sandbox.files.count("/logs/verifier/reward.txt") != 0;
-            return exec_result(there ? 0 : 2, there ? "/logs/verifier/reward.txt\n" : "");
-        }
         if (command.find("(/tests/test.sh)") == 0) {
             options_.push_back(options);
             if (in_test) in_test();
@@ -123,6 +115,34 @@ TEST_CASE("a reward that the agent wrote is removed before the tests are there")
     area.trial.sandbox().files["/logs/verifier/reward.txt"] = {"1", 0644};
     area.writes = {};
     CHECK(area.refusal().find("RewardFileNotFoundError") == 0);
+}
+
+TEST_CASE("what fails where the agent worked is a verifier error, and is not tried again") {
+    Area area;
+    area.task.toml.verifier.collect.push_back({"dump", "main", 60, ""});
+    for (std::string broken : {"dump", "chmod +x /tests/test.sh", "(/tests/test.sh)"}) {
+        auto answer = area.trial.sandbox().on_exec;
+        area.trial.sandbox().on_exec = [&](const std::vector<std::string>& argv,
+                                           const ExecOptions& options) {
+            if (argv.back().starts_with(broken)) throw Error(ErrorKind::Sandbox, "is a folder");
+            return answer(argv, options);
+        };
+        CHECK(area.refusal().find("is a folder") != std::string::npos);
+        area.trial.sandbox().on_exec = answer;
+    }
+}
+
+TEST_CASE("the notes and files of a flood are counted, not kept") {
+    Area area;
+    FakeSandbox& sandbox = area.trial.sandbox();
+    for (int i = 0; i < 5100; i++)
+        sandbox.files["/logs/agent/" + std::to_string(10'000 + i)] = {"x", 0644};
+    area.score();
+    int kept = 0;
+    for (const auto& [name, bytes] : area.trial.artifacts) kept += name.starts_with("agent/");
+    CHECK(kept == 5000);
+    CHECK(area.trial.sink.count(EventKind::Note) == 21);
+    CHECK(area.trial.sink.has(EventKind::Note, "80 more of /logs/agent"));
 }
 
 TEST_CASE("users, variables and hooks of the verifier") {
