@@ -6,7 +6,9 @@
 #include "version.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -23,12 +25,25 @@ CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std
     return app->add_option(name, into, help)->allow_extra_args(false);
 }
 
+constexpr double kMostNumber = 1e9; // seconds as nanoseconds and GiB as bytes fit 64 bits
+
+// CLI::Range takes "nan", which is neither below nor above anything, for a limit that never holds.
+CLI::Validator positive(double most, const std::string& name = "POSITIVE") {
+    auto check = [most](const std::string& word) {
+        double value = 0;
+        bool good = CLI::detail::lexical_cast(word, value) && value > 0 && value <= most;
+        return good ? std::string()
+                    : word + " is no positive number" +
+                          (std::isfinite(most) ? fmt::format(" up to {:g}", most) : "");
+    };
+    return CLI::Validator(check, name);
+}
+
 void add_max_cost(CLI::App* app, RunArguments& run, const std::string& help) {
     app->add_option("--max-cost", run.max_cost, help)
         ->type_name("X")
         ->transform([](const std::string& word) { return word == "none" ? "inf" : word; })
-        ->check(CLI::Range(std::numeric_limits<double>::min(),
-                           std::numeric_limits<double>::infinity(), "POSITIVE|none"));
+        ->check(positive(std::numeric_limits<double>::infinity(), "POSITIVE|none"));
 }
 
 void add_what_to_run(CLI::App* app, RunArguments& run) {
@@ -66,18 +81,22 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
         ->type_name("KEY=VALUE");
     app->add_option("--timeout-multiplier", run.timeout_multiplier, "of every phase's limit")
         ->type_name("X")
-        ->check(CLI::PositiveNumber);
+        ->check(positive(kMostNumber));
     app->add_option("--clock", run.clock,
                     "of limits: official counts all time, net not the waits in queues of ours")
         ->type_name("CLOCK")
         ->check(CLI::IsMember({"official", "net"}));
     app->add_option("--max-turns", run.max_turns, "model calls of the agent in an attempt")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(CLI::Range(1, std::numeric_limits<int>::max(), "POSITIVE"));
     app->add_option("--max-tokens", run.max_tokens, "tokens of an attempt, prompts included")
         ->type_name("N");
     app->add_option("--max-attempt-cost", run.max_attempt_cost, "US dollars of an attempt")
-        ->type_name("X");
-    app->add_option("--max-seconds", run.max_seconds, "wall time of an attempt")->type_name("X");
+        ->type_name("X")
+        ->check(positive(kMostNumber));
+    app->add_option("--max-seconds", run.max_seconds, "wall time of an attempt")
+        ->type_name("X")
+        ->check(positive(kMostNumber));
     app->add_option("--context-tokens", run.context_tokens, "context length of a served model")
         ->type_name("N");
     app->add_option("--logprobs", run.logprobs,
@@ -100,12 +119,17 @@ void add_how_to_run(CLI::App* app, RunArguments& run) {
                 "variable for the model's provider, NAME or NAME=VALUE; never stored")
         ->type_name("NAME");
     app->add_option("--connections", run.connections, "model calls at a time; without: adaptive")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(CLI::Range(1, 100'000));
     app->add_option("--model-timeout", run.model_timeout, "seconds for one model call")
         ->type_name("X")
-        ->check(CLI::PositiveNumber);
-    app->add_option("--cpus", run.cpus, "processors that trials may claim in all")->type_name("X");
-    app->add_option("--memory", run.memory_gib, "GiB that trials may claim in all")->type_name("X");
+        ->check(positive(kMostNumber));
+    app->add_option("--cpus", run.cpus, "processors that trials may claim in all")
+        ->type_name("X")
+        ->check(positive(kMostNumber));
+    app->add_option("--memory", run.memory_gib, "GiB that trials may claim in all")
+        ->type_name("X")
+        ->check(positive(kMostNumber));
     app->add_option("--state", run.state, "folder for caches; without: the user's cache folder")
         ->type_name("PATH");
     app->add_flag("--quiet", run.quiet, "no progress, only the result");
@@ -227,7 +251,7 @@ void Parser::add_other_commands() {
         ->check(CLI::IsMember({"harness", "sandbox", "store"}));
     bench->add_option("--seconds", out.bench_seconds, "about how long one measurement takes")
         ->type_name("X")
-        ->check(CLI::PositiveNumber);
+        ->check(positive(kMostNumber));
     bench->add_option("--jobs", out.bench_jobs, "trials or sandboxes at a time")->type_name("N");
     bench->add_option("--sandbox", out.run.sandbox, "sandbox backend")->type_name("NAME");
     bench->add_option("--state", out.run.state, "folder for caches and scratch")->type_name("PATH");

@@ -23,7 +23,8 @@ constexpr std::uint64_t kMaxAnswer = 2u << 20;
 double number_setting(const std::string& name, const std::string& text, double least, double most) {
     double value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+    if (error != std::errc() || end != text.data() + text.size() ||
+        !(value >= least && value <= most)) // "nan" is neither
         throw Error(ErrorKind::Usage, fmt::format("kernel_bench: setting {}={} must be a number "
                                                   "from {} to {}",
                                                   name, text, least, most));

@@ -47,6 +47,26 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
     }
 }
 
+TEST_CASE("a number that is none is no limit that never holds") {
+    Binary assay;
+    for (const char* option :
+         {"--max-cost", "--max-attempt-cost", "--max-seconds", "--timeout-multiplier",
+          "--model-timeout", "--cpus", "--memory", "--max-turns", "--connections"}) {
+        for (const char* value : {"nan", "-nan", "-1", "0", "x"}) {
+            CommandResult result =
+                assay({"run", "example", "--agent", "noop", "--dry-run", option, value});
+            INFO(option << " " << value << "\n" << result.err);
+            CHECK(result.exit.code == 64);
+            CHECK_THAT(result.err, Catch::Contains(option));
+        }
+        CHECK(assay({"run", "example", "--agent", "noop", "--dry-run", option, "2"}).exit.code ==
+              0);
+    }
+    CHECK(assay({"run", "kernel_bench", "--agent", "noop", "--dry-run", "--set",
+                 "seconds_per_case=nan"})
+              .exit.code == 64);
+}
+
 TEST_CASE("a broken tasks file names file and line") {
     Binary assay;
     assay.write("sums.txt", "1+1\nnot a sum\n");
