@@ -235,11 +235,14 @@ Script read_document(const Json& json, std::string name) {
     fields.find("comment");
     script.context_tokens = fields.count("context_tokens");
     const Json* rules = fields.find("rules");
-    if (rules == nullptr || !rules->is_array()) fields.fail("\"rules\" must be an array");
-    for (std::size_t i = 0; i < rules->size(); ++i)
+    const Json* otherwise = fields.find("default");
+    if (rules == nullptr && otherwise == nullptr)
+        fields.fail("give \"rules\", \"default\" or both");
+    if (rules != nullptr && !rules->is_array()) fields.fail("\"rules\" must be an array");
+    for (std::size_t i = 0; rules != nullptr && i < rules->size(); ++i)
         script.rules.push_back(
             read_rule((*rules)[i], fields.where() + ", rule " + std::to_string(i + 1)));
-    if (const Json* otherwise = fields.find("default")) {
+    if (otherwise != nullptr) {
         Fields one(*otherwise, fields.where() + ", default");
         ScriptRule rule;
         rule.answers.push_back(read_answer(one));
@@ -255,9 +258,10 @@ Script read_document(const Json& json, std::string name) {
 Script parse_script(std::string_view text, std::string name) {
     const std::string where = "script " + name;
     if (nested_too_deep(text)) throw Error(ErrorKind::Input, where + ": nested too deeply");
-    // One document, or a rule a line: a document that parses and has "rules" is the former.
+    // One document, or a rule a line: an object with a document's keys is the former.
     Json whole = Json::parse(text, nullptr, false);
-    if (!whole.is_discarded() && (!whole.is_object() || whole.contains("rules")))
+    if (!whole.is_discarded() &&
+        (!whole.is_object() || whole.contains("rules") || whole.contains("default")))
         return read_document(whole, std::move(name));
     auto lines = split_lines(text);
     std::size_t first = 0;

@@ -145,6 +145,8 @@ TEST_CASE("script: JSON Lines is one rule a line") {
     CHECK(s.say("b") == "2");
     ScriptFile one("{\"say\":\"only\"}\n");
     CHECK(one.say("b") == "only");
+    ScriptFile whole(R"({"default":{"say":"2"}})"); // an object on one line is no rule
+    CHECK(whole.say("b") == "2");
 }
 
 TEST_CASE("script: what is wrong is named with its place") {
