@@ -15,22 +15,21 @@ std::mutex& sink_mutex() {
     return mutex;
 }
 
-void write_stderr(const LogRecord& record) {
+std::function<void(const LogRecord&)>& sink() {
+    static std::function<void(const LogRecord&)> function = log_to_stderr;
+    return function;
+}
+} // namespace
+
+void log_to_stderr(const LogRecord& record) {
     static constexpr const char* names[] = {"debug", "info", "warning", "error"};
     std::string line = fmt::format("assay: {}: {}{}{}\n", names[static_cast<int>(record.level)],
                                    record.scope, record.scope.empty() ? "" : ": ", record.message);
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
-
-std::function<void(const LogRecord&)>& sink() {
-    static std::function<void(const LogRecord&)> function = write_stderr;
-    return function;
-}
-} // namespace
-
 void set_log_sink(std::function<void(const LogRecord&)> function) {
     std::lock_guard lock(sink_mutex());
-    sink() = function ? std::move(function) : write_stderr;
+    sink() = function ? std::move(function) : log_to_stderr;
 }
 void set_log_level(LogLevel level) {
     current_level = level;

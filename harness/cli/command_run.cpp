@@ -143,6 +143,11 @@ std::string need_out(const RunArguments& arguments) {
 
 } // namespace
 
+Redactor& known_secrets() {
+    static Redactor secrets;
+    return secrets;
+}
+
 int command_run(const Arguments& arguments) {
     const RunArguments& run = arguments.run;
     if (!run.plan.empty() && !run.suite.empty())
@@ -156,10 +161,9 @@ int command_run(const Arguments& arguments) {
     if (run.dry_run) return dry_run(plan, slots);
     Path file = need_out(run);
     if (!run.quiet) print_refused(plan, stderr);
-    Redactor redactor;
-    LiveRun live(plan, run, redactor);
+    LiveRun live(plan, run, known_secrets());
     StoreOptions options;
-    options.redactor = &redactor;
+    options.redactor = &known_secrets();
     auto store = RunStore::create(file, plan, options);
     return run_store(*store, live, run, 0, file);
 }
@@ -182,11 +186,10 @@ int command_resume(const Arguments& arguments) {
         auto reader = RunReader::open(file);
         for (const TryRow& row : reader->tries()) cost += row.end.usage.cost.value_or(0);
     }
-    Redactor redactor;
     StoreOptions options;
-    options.redactor = &redactor;
+    options.redactor = &known_secrets();
     auto store = RunStore::open(file, options);
-    LiveRun live(store->plan(), arguments.run, redactor);
+    LiveRun live(store->plan(), arguments.run, known_secrets());
     return run_store(*store, live, arguments.run, cost, file);
 }
 

@@ -3,8 +3,12 @@
 #pragma once
 
 #include "arguments.h"
+#include "assay/base/redact.h"
 
 namespace assay {
+
+// What this process has learnt; main cleans the log and its own messages with it.
+Redactor& known_secrets();
 
 int command_run(const Arguments& arguments); // also --dry-run and --plan
 int command_plan(const Arguments& arguments);

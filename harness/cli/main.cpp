@@ -39,6 +39,10 @@ int run(const std::vector<std::string>& words) {
     }
     const Arguments& arguments = *parsed.arguments;
     set_log_level(arguments.verbose ? LogLevel::Debug : LogLevel::Warning);
+    set_log_sink([](const LogRecord& record) {
+        std::string message = known_secrets().clean(std::string(record.message));
+        log_to_stderr({record.level, record.scope, message});
+    });
     if (arguments.command == "help") {
         std::vector<std::string> question = {"--help"};
         if (!arguments.what.empty()) question.insert(question.begin(), arguments.what);
@@ -47,6 +51,10 @@ int run(const std::vector<std::string>& words) {
         return 0;
     }
     return dispatch(arguments);
+}
+
+void print_error(std::string text) {
+    fmt::print(stderr, "assay: {}\n", known_secrets().clean(std::move(text)));
 }
 
 // 64 for what the user can mend by another command line or input, 1 for the rest.
@@ -78,13 +86,13 @@ int main(int argc, char** argv) {
     try {
         return run({argv + 1, argv + argc});
     } catch (const Error& e) {
-        fmt::print(stderr, "assay: error: {}\n", e.render());
+        print_error("error: " + e.render());
         return code_of(e);
     } catch (const Interrupted& e) {
-        fmt::print(stderr, "assay: {}\n", e.what());
+        print_error(e.what());
         return kExitStopped;
     } catch (const std::exception& e) {
-        fmt::print(stderr, "assay: error: {}\n", e.what());
+        print_error(std::string("error: ") + e.what());
         return 1;
     }
 }

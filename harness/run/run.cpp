@@ -27,6 +27,15 @@ ResourceClaim claim_of(const TaskRef& task) {
     return nothing;
 }
 
+// What an observer prints is as free of secrets as what is stored.
+TryEnd cleaned(TryEnd end, const Redactor& redactor) {
+    end.agent_detail = redactor.clean(std::move(end.agent_detail));
+    if (end.error)
+        for (std::string* text : {&end.error->kind, &end.error->message, &end.error->trace})
+            *text = redactor.clean(std::move(*text));
+    return end;
+}
+
 } // namespace
 
 struct Run::State {
@@ -122,6 +131,7 @@ TrialResult Run::State::run_try(const SlotRecord& slot, const std::function<Task
         result = trial.run();
     }
     result.retry = result.retry && tries < settings.retries && !stopping();
+    if (parts.redactor != nullptr) result.end = cleaned(std::move(result.end), *parts.redactor);
     writer->finish(result.end);
     parts.observer->trial_ended(slot, writer->number(), result.end, result.retry);
     return result;

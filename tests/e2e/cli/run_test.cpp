@@ -165,6 +165,33 @@ TEST_CASE("secrets reach neither the store nor what is shown") {
     CHECK(assay.read("r.db").find("very-secret") == std::string::npos);
 }
 
+TEST_CASE("secrets that a server echoes do not reach the terminal") {
+    Binary assay;
+    assay.write_sums(1);
+    assay.set("OPENAI_API_KEY=sk-very-secret-0123456789");
+    OpenAiServer server;
+    auto echo = [](int status) {
+        return [status](const HttpRequest& request, ResponseWriter& writer) {
+            HttpResponse response;
+            response.status = status;
+            response.body =
+                R"({"error":{"message":)" +
+                json_quote("bad key " + std::string(request.headers.get("Authorization"))) + "}}";
+            writer.send(std::move(response));
+        };
+    };
+    server.then(echo(500)); // is logged: it is tried again
+    server.then(echo(401)); // ends the attempt
+    CommandResult run = assay(
+        run_sums("r.db", {"--agent", "tools", "--model", "openai:m@" + server.url(), "--verbose"}));
+    CHECK(run.exit.code == 1);
+    CHECK_THAT(run.err, Catch::Contains("failed (retry), again in") &&
+                            Catch::Contains("model/auth: ") &&
+                            Catch::Contains("bad key Bearer [REDACTED:OPENAI_API_KEY]"));
+    for (const std::string& text : {run.err, run.out, assay.read("r.db")})
+        CHECK(text.find("sk-very") == std::string::npos);
+}
+
 TEST_CASE("--max-cost stops with 130 and a resume goes on where it was") {
     Binary assay;
     assay.write_sums(6);

@@ -20,7 +20,8 @@ struct LogRecord {
     std::string_view message;
 };
 
-// The sink may be called from any thread, one call at a time. The default writes to stderr.
+// The sink may be called from any thread, one call at a time; an empty one is log_to_stderr.
+void log_to_stderr(const LogRecord& record);
 void set_log_sink(std::function<void(const LogRecord&)> sink);
 void set_log_level(LogLevel level);
 bool log_enabled(LogLevel level);
