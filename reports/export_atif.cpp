@@ -95,7 +95,9 @@ class AtifBuilder {
                 push(message.role == Role::System ? "system" : "user", message.text(), event.time);
         }
         if (call.error) {
-            push("system", "The model call failed: " + run_.reader->blob(*call.error), event.time);
+            push("system",
+                 "The model call ended with " + call.finish + ": " + run_.reader->blob(*call.error),
+                 event.time);
             return;
         }
         Message answer = message_from_json(run_.reader->blob(call.output));

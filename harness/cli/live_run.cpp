@@ -178,6 +178,7 @@ std::shared_ptr<Model> LiveRun::model(const std::string& spec) {
     if (made) return made;
     ModelOptions options;
     options.environment = model_environment_;
+    options.redactor = &redactor_;
     options.blobs = &blobs_;
     options.prices = prices_;
     options.context_tokens = plan_settings_.context_tokens;

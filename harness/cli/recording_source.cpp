@@ -1,7 +1,9 @@
 #include "recording_source.h"
 
+#include "assay/base/error.h"
 #include "assay/store/reader.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -17,6 +19,19 @@ Finish finish_from(std::string_view text) {
     return Finish::Unknown;
 }
 
+Cause cause_from(std::string_view text) {
+    for (int i = 0; i <= static_cast<int>(Cause::Aborted); ++i)
+        if (text == to_string(static_cast<Cause>(i))) return static_cast<Cause>(i);
+    throw Error(ErrorKind::Input, "'" + std::string(text) + "' is no cause of an interruption");
+}
+
+// "deadline: agent phase: 5 s", as TryEnd::agent_detail has it.
+CancelReason reason_from(std::string_view text) {
+    std::size_t colon = std::min(text.find(':'), text.size());
+    std::string_view detail = text.substr(std::min(colon + 2, text.size()));
+    return {cause_from(text.substr(0, colon)), std::string(detail)};
+}
+
 class StoredCalls final : public RecordingSource {
   public:
     explicit StoredCalls(const std::string& path)
@@ -26,7 +41,7 @@ class StoredCalls final : public RecordingSource {
             if (!arm && !one.model.empty()) arm = one.id;
         for (const TryRow& row : reader_->tries())
             if (row.end.accepted && (!arm || row.arm == *arm))
-                tries_[{row.task, row.attempt}] = row.row;
+                tries_[{row.task, row.attempt}] = row;
     }
 
     std::optional<RecordedCall> call(std::string_view task, int attempt, std::string_view role,
@@ -34,13 +49,17 @@ class StoredCalls final : public RecordingSource {
         std::lock_guard lock(mutex_);
         auto found = tries_.find({std::string(task), attempt});
         if (found == tries_.end()) return std::nullopt;
-        if (found->second != loaded_) {
-            calls_ = reader_->calls(found->second);
-            loaded_ = found->second;
+        const TryRow& row = found->second;
+        if (row.row != loaded_) {
+            calls_ = reader_->calls(row.row);
+            loaded_ = row.row;
         }
         for (const CallRecord& record : calls_)
             if (record.role == role && record.turn == turn) return recorded(record);
-        return std::nullopt;
+        if (role != "agent" || row.end.agent != AgentEnd::Limit) return std::nullopt;
+        RecordedCall cut; // the limit came between two calls: here the agent was faster
+        cut.interrupted = reason_from(row.end.agent_detail);
+        return cut;
     }
 
   private:
@@ -48,10 +67,14 @@ class StoredCalls final : public RecordingSource {
         RecordedCall out;
         for (const BlobRef& added : record.added)
             out.added_message_hashes.push_back(added.hash.hex());
-        if (record.error) {
-            std::string_view fault = record.finish; // "error:<fault>"
-            out.error = ModelError(model_fault_from(fault.substr(fault.find(':') + 1)),
-                                   reader_->blob(*record.error));
+        if (record.error) { // "error:<fault>" or "interrupted:<cause>"
+            std::string_view kind = record.finish;
+            std::string_view what = kind.substr(kind.find(':') + 1);
+            std::string why = reader_->blob(*record.error);
+            if (kind.starts_with("interrupted:"))
+                out.interrupted = CancelReason{cause_from(what), why};
+            else
+                out.error = ModelError(model_fault_from(what), why);
             return out;
         }
         Completion& c = out.completion;
@@ -69,7 +92,7 @@ class StoredCalls final : public RecordingSource {
 
     std::mutex mutex_;
     std::unique_ptr<RunReader> reader_;
-    std::map<std::pair<std::string, int>, std::int64_t> tries_;
+    std::map<std::pair<std::string, int>, TryRow> tries_;
     std::int64_t loaded_ = 0; // the try whose calls are in calls_: row keys begin at 1
     std::vector<CallRecord> calls_;
 };

@@ -108,10 +108,14 @@ class OpenAiModel final : public Model {
         Incoming incoming(sink);
         auto began = std::chrono::steady_clock::now();
         HttpResponse response = post(body, incoming, cancel);
-        if (!response.ok())
+        if (!response.ok()) {
+            // Some servers echo the key. Now, for of a text that is cut later half a key may stay.
+            if (options_.redactor != nullptr)
+                response.body = options_.redactor->clean(std::move(response.body));
             throw at_place(openai_error(response.status, response.body,
                                         response.headers.get("Retry-After"),
                                         response.headers.get("Date")));
+        }
         Completion out;
         try {
             out =

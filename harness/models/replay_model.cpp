@@ -20,6 +20,7 @@ class ReplayModel final : public Model {
         , spec_(std::move(spec))
         , loose_(loose)
         , context_tokens_(options.context_tokens)
+        , redactor_(options.redactor)
         , warn_(options.warn) {}
 
     std::string name() const override { return spec_; }
@@ -42,6 +43,7 @@ class ReplayModel final : public Model {
         if (auto difference = compare(request.messages, call->added_message_hashes))
             report(request, *difference);
         if (call->error) throw ModelError(*call->error);
+        if (call->interrupted) throw Interrupted(*call->interrupted);
         Completion out = std::move(call->completion);
         out.id = {};
         out.queue_seconds = 0;
@@ -56,15 +58,16 @@ class ReplayModel final : public Model {
                            key.attempt, key.role, key.turn);
     }
 
-    // The recorded messages are the last ones of the prompt.
-    static std::optional<std::string> compare(const std::vector<MessageRef>& messages,
-                                              const std::vector<std::string>& hashes) {
+    // The recorded messages are the last ones of the prompt, without its secrets.
+    std::optional<std::string> compare(const std::vector<MessageRef>& messages,
+                                       const std::vector<std::string>& hashes) const {
         if (messages.size() < hashes.size())
             return fmt::format("{} messages in all, but {} new ones were recorded", messages.size(),
                                hashes.size());
         std::size_t first = messages.size() - hashes.size();
         for (std::size_t i = 0; i < hashes.size(); ++i) {
             std::string json = to_json(*messages[first + i]);
+            if (redactor_ != nullptr) json = redactor_->clean(std::move(json));
             if (sha256(json).hex() == hashes[i]) continue;
             constexpr std::size_t kShown = 300;
             std::string begin = json.substr(0, utf8_floor(json, std::min(kShown, json.size())));
@@ -90,6 +93,7 @@ class ReplayModel final : public Model {
     const std::string spec_;
     const bool loose_;
     const std::optional<std::uint64_t> context_tokens_;
+    const Redactor* const redactor_;
     const std::function<void(const std::string&)> warn_;
 };
 

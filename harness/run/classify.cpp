@@ -20,7 +20,6 @@ bool worth_a_retry(ModelFault fault) {
     case ModelFault::Retry:
     case ModelFault::Overload:
     case ModelFault::Timeout:
-    case ModelFault::Fatal:
         return true;
     default:
         return false;

@@ -135,17 +135,27 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     if (!sent.parent) sent.parent = record.parent;
 
     MonoTime began = context_.clock.now();
-    try {
-        Completion completion = inner_.complete(sent, sink, cancel);
+    auto ended = [&] {
         record.seconds = seconds(context_.clock.now() - began);
         note_request(sent, parent, record);
+    };
+    try {
+        Completion completion = inner_.complete(sent, sink, cancel);
+        ended();
         completion.id = record.id;
         store(sent, completion, std::move(record));
         return completion;
     } catch (const ModelError& e) {
-        record.seconds = seconds(context_.clock.now() - began);
-        note_request(sent, parent, record);
-        store(e, std::move(record));
+        ended();
+        record.finish = fmt::format("error:{}", to_string(e.fault()));
+        record.queue_seconds = e.queue_seconds();
+        record.tries = e.tries();
+        store_failed(e.message(), std::move(record));
+        throw;
+    } catch (const Interrupted& e) {
+        ended();
+        record.finish = fmt::format("interrupted:{}", to_string(e.reason().cause));
+        store_failed(e.reason().detail, std::move(record));
         throw;
     }
 }
@@ -160,12 +170,9 @@ void RecordingModel::note_request(const CompletionRequest& sent, const Parent& p
     record.tools = context_.blobs.put(tools_json(tools_), "application/json");
 }
 
-void RecordingModel::store(const ModelError& error, CallRecord record) {
-    record.error = context_.blobs.put(error.message(), "text/plain");
+void RecordingModel::store_failed(std::string_view why, CallRecord record) {
+    record.error = context_.blobs.put(why, "text/plain");
     record.model = inner_.name();
-    record.finish = fmt::format("error:{}", to_string(error.fault()));
-    record.queue_seconds = error.queue_seconds();
-    record.tries = error.tries();
     context_.budget.count(false, {}, record.seconds, record.queue_seconds);
     emit(record);
     context_.writer.call(std::move(record));

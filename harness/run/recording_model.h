@@ -1,7 +1,8 @@
 // The Model that a trial's agent and scorer see: fixes ids and seeds, stores each call with only
 // what is new since the call before, counts budgets.
 //
-// A call that fails for good is a row with its error; it is nobody's parent and no turn.
+// A call that fails for good or is interrupted is a row with its error; it is nobody's parent and
+// no turn of the budget.
 //
 // What a CallRecord means: the prompt of a call is the prompt of its parent, the parent's output,
 // then `added` - except that an `added` that begins with an assistant message replaces the parent's
@@ -74,7 +75,7 @@ class RecordingModel final : public Model {
     void remember(const std::vector<MessageRef>& prompt, const CallRecord& record); // in these two
     void note_request(const CompletionRequest& sent, const Parent& parent, CallRecord& record);
     void store(const CompletionRequest& sent, const Completion& completion, CallRecord record);
-    void store(const ModelError& error, CallRecord record);
+    void store_failed(std::string_view why, CallRecord record);
     void emit(const CallRecord& record);
 
     Model& inner_;

@@ -163,12 +163,13 @@ TEST_CASE("a run through each agent can be replayed, and a changed machine is no
     CHECK(again.exit.code == 0);
     CHECK(assay.attempts("again.db").at(0)["score"] == 1.0);
     // Another prompt: the first message differs, and that is an error of ours, not the model's.
-    CommandResult other = assay({"run", "terminal_bench", "--task", one.task, "--agent", "tools",
-                                 "--agent-set", "system=another prompt", "--model",
-                                 "replay:first.db", "--out", "other.db", "--retries", "0"});
+    CommandResult other =
+        assay({"run", "terminal_bench", "--task", one.task, "--agent", "tools", "--agent-set",
+               "system=another prompt", "--model", "replay:first.db", "--out", "other.db"});
     INFO(other.err << other.out);
     CHECK(other.exit.code == 1);
     Json attempt = assay.attempts("other.db").at(0);
     CHECK(attempt["class"] == "infrastructure_error");
+    CHECK(attempt["tries"] == 1);
     CHECK_THAT(attempt.dump(), Catch::Contains("message 1"));
 }

@@ -181,6 +181,12 @@ TEST_CASE("secrets that a server echoes do not reach the terminal") {
         };
     };
     server.then(echo(500)); // is logged: it is tried again
+    server.then([](const HttpRequest& request, ResponseWriter& writer) {
+        HttpResponse response; // no JSON: of such a text 500 bytes are shown
+        response.status = 500;
+        response.body = std::string(480, 'x') + request.headers.get("Authorization");
+        writer.send(std::move(response));
+    });
     server.then(echo(401)); // ends the attempt
     CommandResult run = assay(
         run_sums("r.db", {"--agent", "tools", "--model", "openai:m@" + server.url(), "--verbose"}));
@@ -278,6 +284,66 @@ TEST_CASE("how many calls a server was sent at a time is in the run") {
     CHECK(changes[0]["before"] == 20);
     CHECK(changes[0]["after"] == 16);
     CHECK(changes[0]["cause"] == "retry_after");
+}
+
+TEST_CASE("a replay compares messages with secrets, and one that differs is not tried again") {
+    Binary assay;
+    assay.write_sums(1);
+    assay.write_model(0, "it is 1");
+    auto run = [&](const char* out, const std::string& model, const std::string& system) {
+        return assay(run_sums(out, {"--agent", "tools", "--model", model, "--model-env",
+                                    "SERVICE_TOKEN=sk-very-secret-0123456789", "--agent-set",
+                                    "system=" + system}));
+    };
+    const std::string system = "the token is sk-very-secret-0123456789";
+    REQUIRE(run("r.db", "script:model.json", system).exit.code == 0);
+    CommandResult replay = run("again.db", "replay:r.db", system);
+    INFO(replay.out << replay.err);
+    CHECK(replay.exit.code == 0);
+    CHECK(assay.attempts("again.db").at(0)["score"] == 1.0);
+
+    replay = run("other.db", "replay:r.db", "another prompt");
+    CHECK(replay.exit.code == 1);
+    Json other = assay.attempts("other.db").at(0);
+    CHECK(other["class"] == "infrastructure_error");
+    CHECK(other["tries"] == 1);
+}
+
+TEST_CASE("an attempt that ended at a limit is replayed to the same limit") {
+    Binary assay;
+    assay.write_sums(1);
+    auto replayed = [&](const std::vector<std::string>& limit) {
+        std::vector<std::string> more = {"--agent", "tools", "--model", "script:model.json"};
+        more.insert(more.end(), limit.begin(), limit.end());
+        CommandResult run = assay(run_sums("r.db", more));
+        INFO(run.out << run.err);
+        REQUIRE(run.exit.code == 0);
+        run = assay(run_sums("again.db", {"--agent", "tools", "--model", "replay:r.db"}));
+        UNSCOPED_INFO(run.out << run.err);
+        CHECK(run.exit.code == 0);
+        Json attempt = assay.attempts("again.db").at(0);
+        CHECK(attempt["class"] == "limit");
+        CHECK(attempt["tries"] == 1);
+        return attempt["agent"].dump() + assay({"show", "again.db", "sum-0-1"}).out;
+    };
+    SECTION("during a call, which is stored") {
+        assay.write_model(60);
+        CHECK_THAT(replayed({"--max-seconds", "4"}),
+                   Catch::Contains("interrupted:time\n  | 4 s in all"));
+        Json calls =
+            Json::parse(assay({"show", "r.db", "sum-0-1", "--json"}).out)["attempts"][0]["calls"];
+        REQUIRE(calls.size() == 1);
+        CHECK(calls[0]["finish"] == "interrupted:time");
+        CHECK(assay.attempts("r.db").at(0)["usage"]["turns"] == 0);
+        CHECK(assay({"export", "r.db", "--format", "atif", "-o", "atif"}).exit.code == 0);
+        CHECK(assay({"report", "r.db", "-o", "r.html"}).exit.code == 0);
+    }
+    SECTION("between two calls") {
+        Json call = {{"name", "nothing"}, {"arguments", Json::object()}};
+        Json rule = {{"calls", Json::array({call})}};
+        assay.write("model.json", Json{{"rules", Json::array({rule})}}.dump());
+        CHECK_THAT(replayed({"--max-turns", "2"}), Catch::Contains("2 turns"));
+    }
 }
 
 TEST_CASE("--logprobs asks the model for them, and they are stored; a resume asks again") {

@@ -86,6 +86,39 @@ TEST_CASE("replay: answers call by call, and names the first message that differ
     CHECK_THROWS_AS(make_model("replay:@loose", options), Error);
 }
 
+TEST_CASE("replay: messages with secrets are compared as they were stored") {
+    auto recording = std::make_shared<FakeRecording>();
+    recording->add({user_message("the key is [REDACTED:API_KEY]")}, "first");
+    Redactor redactor;
+    redactor.add("API_KEY", "sk-very-secret");
+    ModelOptions options;
+    options.open_recording = [&](const std::string&) { return recording; };
+    options.redactor = &redactor;
+    auto model = make_model("replay:run.db", options);
+    CompletionRequest request;
+    request.seed.task = "t";
+    request.messages = {user_message("the key is sk-very-secret")};
+    CHECK(model->complete(request, {}, Cancel()).message.text() == "first");
+    request.messages = {user_message("my key is sk-very-secret")};
+    CHECK_THROWS_WITH(model->complete(request, {}, Cancel()),
+                      Catch::Contains("my key is [REDACTED:API_KEY]"));
+}
+
+TEST_CASE("replay: a call that a limit broke off breaks off again, after the comparison") {
+    auto recording = std::make_shared<FakeRecording>();
+    recording->add({user_message("do it")}, "");
+    recording->calls[0].interrupted = CancelReason{Cause::TimeLimit, "5 s in all"};
+    ModelOptions options;
+    options.open_recording = [&](const std::string&) { return recording; };
+    auto model = make_model("replay:run.db", options);
+    CompletionRequest request;
+    request.seed.task = "t";
+    request.messages = {user_message("do it")};
+    CHECK_THROWS_WITH(model->complete(request, {}, Cancel()), "interrupted (time): 5 s in all");
+    request.messages = {user_message("do something else")};
+    CHECK_THROWS_WITH(model->complete(request, {}, Cancel()), Catch::Contains("differs"));
+}
+
 TEST_CASE("replay: a recorded failure is thrown again, after the messages were compared") {
     auto recording = std::make_shared<FakeRecording>();
     MessageRef task = user_message("do it");

@@ -320,3 +320,23 @@ TEST_CASE("a role without a model says what to do") {
     CHECK(row.end.attempt_class == AttemptClass::InfrastructureError);
     CHECK_THAT(row.end.error->trace, Catch::Contains("--judge"));
 }
+
+TEST_CASE(
+    "a call that a limit breaks off is stored with its prompt and the cause, and is no turn") {
+    RunFixture f;
+    auto model = std::make_shared<FakeModel>();
+    f.models["agent"] = model;
+    model->otherwise = [](const CompletionRequest&) -> Completion {
+        throw Interrupted({Cause::Deadline, "agent phase: 5 s"});
+    };
+    f.agent = talker(1);
+    f.go();
+    FakeTry row = f.only_try();
+    CHECK(row.end.attempt_class == AttemptClass::Limit);
+    CHECK(row.end.turns == 0);
+    REQUIRE(row.calls.size() == 1);
+    CHECK(row.calls[0].finish == "interrupted:deadline");
+    CHECK(row.calls[0].added.size() == 2);
+    REQUIRE(row.calls[0].error);
+    CHECK(f.store->memory.get(*row.calls[0].error) == "agent phase: 5 s");
+}

@@ -13,7 +13,9 @@ struct RecordedCall {
     std::vector<std::string>
         added_message_hashes; // hex SHA-256 of to_json(message), since the parent
     Completion completion;
-    std::optional<ModelError> error; // the call failed for good: there is no completion
+    // Instead of a completion: the call failed for good, or a limit ended the phase during it.
+    std::optional<ModelError> error;
+    std::optional<CancelReason> interrupted;
 };
 
 // Thread-safe.
@@ -21,6 +23,7 @@ class RecordingSource {
   public:
     virtual ~RecordingSource() = default;
     // Call number `turn` (from 0) of that role in the accepted try; nullopt: it has no such call.
+    // After the last one of an agent that a limit ended comes an interrupted one without hashes.
     virtual std::optional<RecordedCall> call(std::string_view task, int attempt,
                                              std::string_view role, int turn) = 0;
 };

@@ -12,6 +12,7 @@
 #include "assay/api/model.h"
 #include "assay/api/recording.h"
 #include "assay/base/fs.h"
+#include "assay/base/redact.h"
 
 #include <functional>
 #include <map>
@@ -27,6 +28,8 @@ class PriceTable;
 struct ModelOptions {
     // OPENAI_API_KEY, OPENAI_BASE_URL and what --model-env adds. Values are secrets.
     std::map<std::string, std::string> environment;
+    // Cleans what is stored: replay must clean what it compares. Outlives the models.
+    const Redactor* redactor = nullptr;
     BlobStore* blobs = nullptr;                      // nullptr: requests with images are refused
     FileSystem* files = nullptr;                     // nullptr: the real one
     std::shared_ptr<const PriceTable> prices;        // nullptr: no cost is known

@@ -91,11 +91,11 @@ struct CallRecord { // one model call of a try
     int turn = 0;                 // number of this call within its role, from 0
     std::vector<BlobRef> added;   // JSON of the messages new since the parent, in order
     BlobRef output;               // JSON of the completion's message; none if there is an error
-    std::optional<BlobRef> error; // message of the ModelError that the call ended with
+    std::optional<BlobRef> error; // why the call failed or was interrupted
     std::optional<BlobRef> tools; // JSON list of the tool specs, if they changed
     std::string sampling = "{}";
     std::string model;
-    std::string finish; // of the completion; "error:<fault>" with an error
+    std::string finish; // of the completion; with an error "error:<fault>", "interrupted:<cause>"
     Usage usage;
     std::vector<std::int32_t> prompt_ids, completion_ids; // new ones only
     std::vector<TokenLogprob> logprobs;
