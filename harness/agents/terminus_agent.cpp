@@ -108,11 +108,15 @@ class TerminusLoop {
     }
 
   private:
-    // The shell's first prompt may take a moment to appear.
+    // The shell's first prompt may take a moment to appear: the quiet before it is none.
     void settle() {
-        terminal_->wait_quiet(std::chrono::milliseconds(200), std::chrono::seconds(3),
-                              context_.cancel());
-        context_.cancel().check();
+        const Cancel& cancel = context_.cancel();
+        auto give_up = context_.clock().now() + std::chrono::seconds(10);
+        while (trim(terminal_->screen()).empty() && terminal_->alive() &&
+               context_.clock().now() < give_up)
+            if (!cancel.sleep_for(std::chrono::milliseconds(20))) cancel.check();
+        terminal_->wait_quiet(std::chrono::milliseconds(200), std::chrono::seconds(3), cancel);
+        cancel.check();
     }
 
     // Asks, types, looks. Returns the next prompt; nullopt: done.
