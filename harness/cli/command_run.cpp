@@ -18,6 +18,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 
 namespace assay {
 
@@ -89,6 +90,19 @@ class Interrupts {
     Reactor::Watch watch_;
 };
 
+// A warning goes above the status line, not into it.
+class LogAboveStatus {
+  public:
+    explicit LogAboveStatus(ProgressPrinter& progress) {
+        set_log_sink([&progress](const LogRecord& record) {
+            progress.note(fmt::format("assay: {}{}{}", record.scope,
+                                      record.scope.empty() ? "" : ": ", record.message));
+        });
+    }
+    ~LogAboveStatus() { set_log_sink({}); }
+    LogAboveStatus(const LogAboveStatus&) = delete;
+};
+
 std::string status_of(const RunResult& result) {
     if (result.cost_limit && result.scored != result.planned) return "cost limit";
     if (result.stopped || (result.drained && result.untouched != 0)) return "stopped";
@@ -118,8 +132,10 @@ void print_summary(const RunResult& result, const RunArguments& arguments, const
 int run_store(RunStore& store, LiveRun& live, const RunArguments& arguments, double cost_so_far,
               const Path& file) {
     live.connect(store);
-    ProgressPrinter progress(stderr, ProgressPrinter::mode_for(stderr, arguments.quiet),
-                             arm_labels(store.plan()));
+    auto mode = ProgressPrinter::mode_for(stderr, arguments.quiet);
+    ProgressPrinter progress(stderr, mode, arm_labels(store.plan()));
+    std::optional<LogAboveStatus> log;
+    if (mode == ProgressPrinter::Mode::Terminal) log.emplace(progress);
     std::vector<SlotRecord> slots = of_shard(store.open_slots(), arguments.shard);
     RunSettings settings = live.settings();
     settings.cost_so_far = cost_so_far;

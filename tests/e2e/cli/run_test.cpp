@@ -420,6 +420,30 @@ TEST_CASE("a run is reported and exported") {
     CHECK_THAT(assay.read("out-csv"), Catch::Contains("sum-1-1"));
 }
 
+TEST_CASE("a run warns of the first retry, on a terminal above the status line") {
+    const std::string run = std::string(ASSAY_BINARY) +
+                            " run example --tasks sums.txt --sandbox null --agent tools --jobs 1 "
+                            "--model script:model.json --out r.db";
+    for (const char* program : {"/bin/sh", "/usr/bin/script"}) {
+        Binary assay(program);
+        assay.write_sums(1);
+        Json slow = {{"once", true}, {"delay", 0.6}, {"fault", "retry"}, {"message", "refused"}};
+        assay.write("model.json", Json{{"rules", {slow, {{"say", "1"}}}}}.dump());
+        bool terminal = program != std::string_view("/bin/sh");
+        CommandResult result = terminal ? assay({"-qec", run, "/dev/null"}) : assay({"-c", run});
+        std::string text = result.out + result.err;
+        INFO(text);
+        CHECK(result.exit.code == 0);
+        std::size_t at = text.find("refused; tried again, up to 7 times");
+        REQUIRE(at != std::string::npos);
+        CHECK(text.find("tried again", at + 20) == std::string::npos);
+        std::size_t line = text.rfind("assay: ", at);
+        REQUIRE(line != std::string::npos);
+        REQUIRE(line > 0);
+        CHECK((text[line - 1] == '\n' || text.substr(line - 3, 3) == "\x1b[K"));
+    }
+}
+
 TEST_CASE("an earlier output is replaced, a file of someone else's is not") {
     Binary assay;
     assay.write_sums(1);
