@@ -314,10 +314,13 @@ std::string request(FakeTrial& trial, const std::string& bytes) {
     std::jthread thread;
     Cancel cancel;
     auto stream = trial.sandbox().call_service(0, thread, cancel);
-    stream->write(bytes, cancel);
     std::string out;
     std::array<char, 4096> chunk;
-    while (std::size_t n = stream->read(chunk, cancel)) out.append(chunk.data(), n);
+    try {
+        stream->write(bytes, cancel);
+        while (std::size_t n = stream->read(chunk, cancel)) out.append(chunk.data(), n);
+    } catch (const Error&) { // it may close before it has read all that it does not want
+    }
     return out;
 }
 
