@@ -41,7 +41,7 @@ class RecordingModel final : public Model {
     RecordingModel(Model& inner, std::string role, RecordingContext context)
         : inner_(inner)
         , role_(std::move(role))
-        , context_(context) {}
+        , context_(std::move(context)) {}
 
     std::string name() const override { return inner_.name(); }
     ModelCapabilities capabilities() const override { return inner_.capabilities(); }

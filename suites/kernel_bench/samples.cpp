@@ -44,7 +44,7 @@ Interval speedup(const std::vector<Pair>& cases) {
         double logs = 0;
         for (std::size_t i = 0; i < drawn.size(); i += 2)
             logs += std::log(median(drawn[i].scores) / median(drawn[i + 1].scores));
-        return std::exp(logs / static_cast<double>(drawn.size() / 2));
+        return std::exp(2 * logs / static_cast<double>(drawn.size())); // two a pair
     });
 }
 

@@ -44,7 +44,7 @@ constexpr auto kToolTimeout = std::chrono::seconds(60);
 constexpr auto kListTimeout = std::chrono::seconds(180);
 
 mcp::Renderer renderer_for(const AtlasOptions& options, TrialContext& context,
-                           std::shared_ptr<std::atomic<bool>> shown_otherwise) {
+                           const std::shared_ptr<std::atomic<bool>>& shown_otherwise) {
     if (options.strict) return strict_renderer();
     return [plain = mcp::plain_renderer(context.blobs()),
             shown_otherwise](const std::string& tool, const mcp::CallEnd& end) {
@@ -59,7 +59,7 @@ mcp::Renderer renderer_for(const AtlasOptions& options, TrialContext& context,
 
 // An HTTP server's output goes to a file inside; it is ready once its port answers.
 std::unique_ptr<mcp::Transport> start_http(const ServerConfig& server, Sandbox& sandbox,
-                                           SpawnOptions options, const Cancel& cancel) {
+                                           const SpawnOptions& options, const Cancel& cancel) {
     std::string log = "/tmp/mcp-" + server.name + ".log";
     std::vector<std::string> argv = {"sh", "-c", "exec \"$@\" >\"$0\" 2>&1", log};
     argv.insert(argv.end(), server.argv.begin(), server.argv.end());
