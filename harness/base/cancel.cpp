@@ -200,11 +200,14 @@ bool Cancel::sleep_for(Nanoseconds duration) const {
         woken = true;
         wake.notify_all();
     });
-    auto until = std::chrono::steady_clock::now() + duration;
-    if (auto limit = deadline(); limit && *limit < until) until = *limit;
-    {
+    auto end = std::chrono::steady_clock::now() + duration;
+    while (!cancelled()) {
+        auto until = end;
+        if (auto limit = deadline(); limit && *limit < until) until = *limit;
         std::unique_lock lock(mutex);
         wake.wait_until(lock, until, [&] { return woken; });
+        // A limit whose clock was stopped meanwhile has not passed: on with the rest.
+        if (until == end) break;
     }
     return !cancelled();
 }

@@ -60,7 +60,7 @@ std::vector<std::string> bare_bubblewrap() {
 void start_and_exec(SandboxBackend& backend, int count, std::vector<BenchNumber>& out) {
     Cancel cancel;
     Spawner spawner;
-    std::vector<double> starts, seconds, bare, stops;
+    std::vector<double> starts, soon, bare, stops;
     for (int i = 0; i < count; ++i) {
         std::unique_ptr<Environment> environment;
         auto start = [&] {
@@ -69,7 +69,7 @@ void start_and_exec(SandboxBackend& backend, int count, std::vector<BenchNumber>
         };
         starts.push_back(timed(start));
         std::unique_ptr<Environment> first = std::move(environment);
-        seconds.push_back(timed(start)); // too soon for what is prepared ahead
+        soon.push_back(timed(start)); // too soon for what is prepared ahead
         first.reset();
         stops.push_back(timed([&] { environment.reset(); }));
         if (run_command(spawner, {"bwrap", "--version"}, {}, cancel).ok())
@@ -77,7 +77,7 @@ void start_and_exec(SandboxBackend& backend, int count, std::vector<BenchNumber>
     }
     double yardstick = median(bare);
     out.push_back(milliseconds("sandbox start to first exec", starts, 2 * yardstick));
-    out.push_back(milliseconds("the same, right after another", seconds, 2 * yardstick));
+    out.push_back(milliseconds("the same, right after another", soon, 2 * yardstick));
     if (!bare.empty()) out.push_back(milliseconds("bare bubblewrap, start to end", bare));
     out.push_back(milliseconds("sandbox stop", stops));
 
@@ -125,15 +125,14 @@ void checkpoints(SandboxBackend& backend, std::vector<BenchNumber>& out) {
     for (int i = 0; i < 3; ++i) {
         auto environment = backend.start({}, cancel);
         std::string make = fmt::format(
-            "mkdir -p /root/many && cd /root/many && for i in $(seq {}); do echo $i > f$i; done",
-            kFiles);
+            "mkdir -p /many && cd /many && for i in $(seq {}); do echo $i > f$i; done", kFiles);
         must_succeed(run_shell(environment->main(), make, {}, cancel));
         std::unique_ptr<Environment> second;
         times.push_back(timed([&] {
             auto checkpoint = environment->main().checkpoint(cancel);
             second = backend.start_from({}, checkpoint, cancel);
         }));
-        ExecResult count = run_shell(second->main(), "ls /root/many | wc -l", {}, cancel);
+        ExecResult count = run_shell(second->main(), "ls /many | wc -l", {}, cancel);
         if (trim(count.out) != std::to_string(kFiles))
             throw Error(ErrorKind::Sandbox, "the checkpoint lacks files: " + count.out);
     }

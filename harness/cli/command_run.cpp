@@ -94,12 +94,12 @@ class Interrupts {
 class LogAboveStatus {
   public:
     explicit LogAboveStatus(ProgressPrinter& progress) {
-        set_log_sink([&progress](const LogRecord& record) {
+        log_cleaned([&progress](const LogRecord& record) {
             progress.note(fmt::format("assay: {}{}{}", record.scope,
                                       record.scope.empty() ? "" : ": ", record.message));
         });
     }
-    ~LogAboveStatus() { set_log_sink({}); }
+    ~LogAboveStatus() { log_cleaned(log_to_stderr); }
     LogAboveStatus(const LogAboveStatus&) = delete;
 };
 
@@ -162,6 +162,13 @@ std::string need_out(const RunArguments& arguments) {
 Redactor& known_secrets() {
     static Redactor secrets;
     return secrets;
+}
+
+void log_cleaned(std::function<void(const LogRecord&)> write) {
+    set_log_sink([write = std::move(write)](const LogRecord& record) {
+        std::string message = known_secrets().clean(std::string(record.message));
+        write({record.level, record.scope, message});
+    });
 }
 
 int command_run(const Arguments& arguments) {

@@ -3,12 +3,17 @@
 #pragma once
 
 #include "arguments.h"
+#include "assay/base/log.h"
 #include "assay/base/redact.h"
+
+#include <functional>
 
 namespace assay {
 
-// What this process has learnt; main cleans the log and its own messages with it.
+// What this process has learnt: the log and the messages of main are cleaned with it.
 Redactor& known_secrets();
+// The log goes there from now on, without secrets. One call at a time.
+void log_cleaned(std::function<void(const LogRecord&)> write);
 
 int command_run(const Arguments& arguments); // also --dry-run and --plan
 int command_plan(const Arguments& arguments);

@@ -39,10 +39,7 @@ int run(const std::vector<std::string>& words) {
     }
     const Arguments& arguments = *parsed.arguments;
     set_log_level(arguments.verbose ? LogLevel::Debug : LogLevel::Warning);
-    set_log_sink([](const LogRecord& record) {
-        std::string message = known_secrets().clean(std::string(record.message));
-        log_to_stderr({record.level, record.scope, message});
-    });
+    log_cleaned(log_to_stderr);
     if (arguments.command == "help") {
         std::vector<std::string> question = {"--help"};
         if (!arguments.what.empty()) question.insert(question.begin(), arguments.what);
@@ -76,9 +73,8 @@ int main(int argc, char** argv) {
     // for itself would be most of what a waiting trial costs.
     ::mallopt(M_ARENA_MAX, 2);
     ::signal(SIGPIPE, SIG_IGN);
-    ::umask(022); // bases and sandboxes look the same whoever starts us
-    rlimit
-        files{}; // a sandbox holds a few descriptors, hundreds of sandboxes more than the default
+    ::umask(022);   // bases and sandboxes look the same whoever starts us
+    rlimit files{}; // hundreds of sandboxes hold more descriptors than the default
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = std::min<rlim_t>(files.rlim_max, 65'536);
         ::setrlimit(RLIMIT_NOFILE, &files);

@@ -136,7 +136,7 @@ bool change_root(const std::vector<Mount>& mounts, Failure& why) {
         return false;
     };
     int old = open_folder("/"), root = mounts.at(0).fd; // `old` stays open
-    // On top of the old root for now: its name is the only one that is certain to be there.
+    // On top of the old root at first: its name is the only one that is certain to be there.
     if (old < 0 || !attach(root, old)) return fail("attach the root", "");
     for (std::size_t i = 1; i < mounts.size(); i++) {
         int at = open_mount_point(root, mounts[i].at);

@@ -30,8 +30,8 @@ class Shared {
     Janitor janitor;
     const std::set<std::string> without_guards;
     SandboxCapabilities capabilities() const;
-    // A fresh one in these namespaces, or with -1, -1 in its own: then it is usually ready before
-    // it is asked for.
+    // A fresh one in these namespaces; with none given (negative) usually ready before it is asked
+    // for.
     Prepared prepare(int user_ns, int net_ns);
     void prepare_ahead();
     std::string next_name(std::string_view prefix); // unique in the run

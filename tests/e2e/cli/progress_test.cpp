@@ -1,5 +1,7 @@
 // The lines of a run that is not on a terminal.
+#include "assay/base/log.h"
 #include "catch.h"
+#include "commands.h"
 #include "progress.h"
 
 using namespace assay;
@@ -46,4 +48,16 @@ TEST_CASE("a failed attempt's hint stands below it, each one once") {
     CHECK(text.find("--base") == text.rfind("--base"));
     CHECK_THAT(text, Catch::Contains("unsupported: other\n  hint: do [2J this\n"));
     CHECK_THAT(text, !Catch::Contains("hint: none"));
+}
+
+TEST_CASE("the log has no secrets, wherever it goes") {
+    known_secrets().add("TEST_KEY", "sk-log-secret-1");
+    std::string seen;
+    log_cleaned([&](const LogRecord& record) { seen += record.message; });
+    log_warn("answered with sk-log-secret-1");
+    set_log_sink(
+        [&](const LogRecord& record) { seen += record.message; }); // what it guards against
+    log_warn("|answered with sk-log-secret-1");
+    set_log_sink({});
+    CHECK(seen == "answered with [REDACTED:TEST_KEY]|answered with sk-log-secret-1");
 }

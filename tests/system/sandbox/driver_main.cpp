@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
         if (i == 0) spec.sandboxes[1].name = "other";
         environments.push_back(backend->start(spec, Cancel()));
         test::sh(environments.back()->main(),
-                 "for i in 1 2 3; do setsid sleep 1000 & done >/dev/null 2>&1; echo x > /root/f");
+                 "for i in 1 2 3; do setsid sleep 1000 & done >/dev/null 2>&1; echo x > /f");
     }
     std::printf("%d\n", backend->janitor_pid());
     std::fflush(stdout);

@@ -29,11 +29,19 @@ TEST_CASE("the stand-ins come first in PATH and are read-only") {
     Sandbox& sandbox = environment->main();
     ExecOptions options;
     options.merge_stderr = true;
+    // An agent leaves a module where ours will be, and an rm that does nothing.
+    REQUIRE(run_shell(sandbox,
+                      "mkdir -p /opt/assay-verifier/lib && touch /opt/assay-verifier/lib/json.py "
+                      "&& printf '#!/bin/sh\n' > /usr/local/sbin/rm && chmod +x /usr/local/sbin/rm "
+                      "&& rm -r /opt/assay-verifier && ls /opt/assay-verifier/lib/json.py",
+                      options, Cancel())
+                .ok());
     terminal_bench::install_compat(sandbox, options.environment, Cancel());
     auto sh = [&](const std::string& command) {
         ExecResult result = run_shell(sandbox, command, options, Cancel());
         return result.out + (result.ok() ? "" : result.status.text());
     };
+    CHECK(sh("ls /opt/assay-verifier/lib/json.py").find("No such file") != std::string::npos);
     CHECK(sh("command -v uvx pip curl pytest")
               .find("/opt/assay-verifier/bin/uvx\n"
                     "/opt/assay-verifier/bin/pip\n"

@@ -36,6 +36,23 @@ Machine& machine() {
     return instance;
 }
 
+// A data set of one task, "t".
+class TaskFolder {
+  public:
+    TaskFolder() {
+        for (const char* part : {"environment", "tests"}) files_.make_folders(task() / part);
+    }
+    void write(const std::string& name, std::string_view text) {
+        files_.write(task() / name, text, 0644);
+    }
+    const Path& path() const { return folder_.path(); }
+    Path task() const { return path() / "t"; }
+
+  private:
+    TempFolder folder_;
+    RealFileSystem files_;
+};
+
 class RealTrial final : public test::FakeTrial {
   public:
     explicit RealTrial(const Task& task)
@@ -134,18 +151,12 @@ TEST_CASE("the agent cannot turn its attempt into one that is tried again") {
 }
 
 TEST_CASE("the verifier's files are not there while the agent works") {
-    TempFolder folder;
-    RealFileSystem files;
-    files.make_folders(folder.path() / "t/environment");
-    files.make_folders(folder.path() / "t/tests");
-    auto write = [&](const char* name, std::string_view text) {
-        files.write(folder.path() / "t" / name, text, 0644);
-    };
-    write("instruction.md", "find the tests\n");
-    write("environment/Dockerfile", "FROM assay/host\n");
-    write("tests/test.sh", "echo 0 > /logs/verifier/reward.txt\n");
-    write("tests/answer-5d41402a.txt", "42\n");
-    write("task.toml", "[environment]\nnetwork_mode = \"no-network\"\n");
+    TaskFolder folder;
+    folder.write("instruction.md", "find the tests\n");
+    folder.write("environment/Dockerfile", "FROM assay/host\n");
+    folder.write("tests/test.sh", "echo 0 > /logs/verifier/reward.txt\n");
+    folder.write("tests/answer-5d41402a.txt", "42\n");
+    folder.write("task.toml", "[environment]\nnetwork_mode = \"no-network\"\n");
     auto suite = make_terminal_bench({});
     TaskRef task = suite->load(folder.path(), {})->open(0);
     RealTrial trial(*task);
@@ -159,7 +170,7 @@ TEST_CASE("the verifier's files are not there while the agent works") {
             .out;
     };
     CHECK(look().empty());
-    main.put_folder(folder.path() / "t/tests", "/tests", trial.cancel()); // without the guard
+    main.put_folder(folder.task() / "tests", "/tests", trial.cancel()); // without the guard
     CHECK(look() == "/tests\n/tests/answer-5d41402a.txt\n");
     main.remove("/tests", trial.cancel());
     CHECK(suite->score(*task, trial).primary.value == 0);
@@ -167,21 +178,17 @@ TEST_CASE("the verifier's files are not there while the agent works") {
 }
 
 TEST_CASE("a separate verifier gets the links of an artifact, not those that leave it") {
-    TempFolder folder;
-    RealFileSystem files;
-    files.make_folders(folder.path() / "t/environment");
-    files.make_folders(folder.path() / "t/tests");
-    auto write = [&](const char* name, std::string_view text) {
-        files.write(folder.path() / "t" / name, text, 0644);
-    };
-    write("instruction.md", "make links\n");
-    write("environment/Dockerfile", "FROM assay/host\n");
-    write("tests/Dockerfile", "FROM assay/host\nCOPY test.sh /tests/\n");
-    write("tests/test.sh", "[ \"$(readlink /app/out/near)\" = sub/file ] && [ ! -e /app/out/far ] "
-                           "&& cat /app/out/near > /logs/verifier/reward.txt\n");
-    write("task.toml", "artifacts = [\"/app/out\"]\n[environment]\nnetwork_mode = \"no-network\"\n"
-                       "[verifier]\nenvironment_mode = \"separate\"\n"
-                       "[verifier.environment]\nnetwork_mode = \"no-network\"\n");
+    TaskFolder folder;
+    folder.write("instruction.md", "make links\n");
+    folder.write("environment/Dockerfile", "FROM assay/host\n");
+    folder.write("tests/Dockerfile", "FROM assay/host\nCOPY test.sh /tests/\n");
+    folder.write("tests/test.sh",
+                 "[ \"$(readlink /app/out/near)\" = sub/file ] && [ ! -e /app/out/far ] "
+                 "&& cat /app/out/near > /logs/verifier/reward.txt\n");
+    folder.write("task.toml",
+                 "artifacts = [\"/app/out\"]\n[environment]\nnetwork_mode = \"no-network\"\n"
+                 "[verifier]\nenvironment_mode = \"separate\"\n"
+                 "[verifier.environment]\nnetwork_mode = \"no-network\"\n");
     auto suite = make_terminal_bench({});
     TaskRef task = suite->load(folder.path(), {})->open(0);
     RealTrial trial(*task);

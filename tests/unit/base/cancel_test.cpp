@@ -77,6 +77,17 @@ TEST_CASE("a blocked wait wakes") {
     REQUIRE(::poll(&p, 1, 0) == 1);
 }
 
+TEST_CASE("a sleep is not cut short by a limit that stands still") {
+    Cancel c = Cancel().child(Cause::Deadline, 30ms, "limit");
+    c.stop_clock();
+    auto began = std::chrono::steady_clock::now();
+    CHECK(c.sleep_for(150ms));
+    CHECK(std::chrono::steady_clock::now() - began >= 150ms);
+    c.start_clock();
+    CHECK_FALSE(c.sleep_for(5s)); // the rest of the limit
+    CHECK(c.reason()->cause == Cause::Deadline);
+}
+
 TEST_CASE("many threads may cancel and watch at once") {
     for (int round = 0; round < 50; ++round) {
         Cancel root;
