@@ -101,15 +101,19 @@ PhaseOutcome Trial::phase(std::string_view name, Stage stage, std::optional<Nano
     phase_queue_seconds_ = 0;
     phase_cancel_ = parts_.cancel;
     return timed(name, stage, [&] {
-        MonoTime queued = clock().now();
-        share_ = parts_.gate.enter(parts_.cancel);
-        phase_queue_seconds_ += seconds(clock().now() - queued);
+        enter_gate(parts_.cancel);
         phase_cancel_ = parts_.cancel.child();
         if (limit)
             set_deadline(Cause::Deadline, *limit,
                          fmt::format("{} phase: {:g} s", name, seconds(*limit)));
         body();
     });
+}
+
+void Trial::enter_gate(const Cancel& cancel) {
+    MonoTime queued = clock().now();
+    share_ = parts_.gate.enter(cancel);
+    phase_queue_seconds_ += seconds(clock().now() - queued);
 }
 
 void Trial::set_deadline(Cause cause, Nanoseconds limit, std::string detail) {
@@ -298,7 +302,7 @@ void Trial::clean_up() {
     phase_queue_seconds_ = 0;
     phase_cancel_ = parts_.cancel;
     timed("clean_up", Stage::Setup, [&] {
-        if (!parts_.cancel.cancelled()) share_ = parts_.gate.enter(Cancel());
+        if (!parts_.cancel.cancelled()) enter_gate(Cancel());
         tools_ = std::make_unique<OwnedToolSet>(); // may hold processes inside
         agent_.reset();
         if (!environment_) return;

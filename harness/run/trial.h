@@ -80,6 +80,7 @@ class Trial final : public TrialContext {
     PhaseOutcome phase(std::string_view name, Stage stage, std::optional<Nanoseconds> limit,
                        const std::function<void()>& body);
     PhaseOutcome timed(std::string_view name, Stage stage, const std::function<void()>& body);
+    void enter_gate(const Cancel& cancel);                                 // counts the wait
     void set_deadline(Cause cause, Nanoseconds limit, std::string detail); // of this phase
     bool failed(const PhaseOutcome& outcome);                              // true: the try is over
     std::optional<Nanoseconds> scaled(const std::optional<Nanoseconds>& mine,

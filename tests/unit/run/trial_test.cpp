@@ -240,6 +240,37 @@ TEST_CASE("the wait for the machine is queue time and stops the phase's clock") 
     }
 }
 
+TEST_CASE("a clean-up that waits for a timed kernel is queue time") {
+    struct Watch final : SilentObserver {
+        void phase_began(const SlotRecord& slot, std::string_view phase) override {
+            if (slot.task == "other" && phase == "clean_up") cleaning = true;
+        }
+        std::atomic<bool> cleaning = false;
+    } watch;
+    RunFixture f({plain_task("other"), plain_task("timed")});
+    f.settings.jobs = 2;
+    f.observer = &watch;
+    std::atomic<bool> asking = false;
+    f.suite.on_score = [&](const Task& task, TrialContext& context) {
+        auto wait_for = [&](const std::atomic<bool>& flag) {
+            while (!flag && context.cancel().sleep_for(1ms)) {
+            }
+            context.cancel().sleep_for(100ms);
+        };
+        if (task.header.id == "other") return wait_for(asking);
+        asking = true;
+        auto hold = context.exclusive();
+        wait_for(watch.cleaning);
+    };
+    f.go();
+    for (const FakeTry& row : f.store->tries()) {
+        if (row.slot != f.plan.slots[0].id) continue;
+        REQUIRE(row.phases.back().name == "clean_up");
+        CHECK(row.phases.back().queue_seconds > 0.09);
+        CHECK(row.end.queue_seconds > 0.09);
+    }
+}
+
 TEST_CASE("--clock net: a limit does not count what a model call waits in our queues") {
     for (bool net : {true, false}) {
         Task task = plain_task("t");
