@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 all attempts ended scored, 1 some ended in error, 2 inconclusive,\n"
-    "3 invalid, 64 wrong usage or input, 130 stopped by Ctrl-C or --max-cost.";
+    "3 invalid, 64 wrong usage, input or output file, 130 stopped by Ctrl-C or --max-cost.";
 
 CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std::string>& into,
                          const std::string& help) {

@@ -130,7 +130,7 @@ void print_summary(const RunResult& result, const RunArguments& arguments, const
 }
 
 int run_store(RunStore& store, LiveRun& live, const RunArguments& arguments, double cost_so_far,
-              const Path& file) {
+              const Path& file) try {
     live.connect(store);
     auto mode = ProgressPrinter::mode_for(stderr, arguments.quiet);
     ProgressPrinter progress(stderr, mode, arm_labels(store.plan()));
@@ -149,6 +149,10 @@ int run_store(RunStore& store, LiveRun& live, const RunArguments& arguments, dou
     store.flush();
     print_summary(result, arguments, file);
     return exit_code(result, of_shard(store.open_slots(), arguments.shard).empty());
+} catch (const Error& e) {
+    if (e.kind() != ErrorKind::Io) throw;
+    print_error("error: " + e.render()); // a full disk: what was asked for is not wrong
+    return 1;
 }
 
 std::string need_out(const RunArguments& arguments) {
@@ -169,6 +173,10 @@ void log_cleaned(std::function<void(const LogRecord&)> write) {
         std::string message = known_secrets().clean(std::string(record.message));
         write({record.level, record.scope, message});
     });
+}
+
+void print_error(std::string text) {
+    fmt::print(stderr, "assay: {}\n", known_secrets().clean(std::move(text)));
 }
 
 int command_run(const Arguments& arguments) {

@@ -7,6 +7,7 @@
 #include "assay/base/redact.h"
 
 #include <functional>
+#include <string>
 
 namespace assay {
 
@@ -14,6 +15,9 @@ namespace assay {
 Redactor& known_secrets();
 // The log goes there from now on, without secrets. One call at a time.
 void log_cleaned(std::function<void(const LogRecord&)> write);
+
+// On standard error, without secrets.
+void print_error(std::string text);
 
 int command_run(const Arguments& arguments); // also --dry-run and --plan
 int command_plan(const Arguments& arguments);

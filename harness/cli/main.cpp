@@ -5,7 +5,6 @@
 #include "assay/base/log.h"
 #include "commands.h"
 
-#include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -50,15 +49,13 @@ int run(const std::vector<std::string>& words) {
     return dispatch(arguments);
 }
 
-void print_error(std::string text) {
-    fmt::print(stderr, "assay: {}\n", known_secrets().clean(std::move(text)));
-}
-
-// 64 for what the user can mend by another command line or input, 1 for the rest.
+// 64 for what the user can mend by another command line or input, 1 for the rest. What the system
+// refuses is a file that the command line names: once trials run, command_run.cpp catches it.
 int code_of(const Error& error) {
     switch (error.kind()) {
     case ErrorKind::Usage:
     case ErrorKind::Input:
+    case ErrorKind::Io:
     case ErrorKind::Unsupported:
         return kExitUsage;
     default:

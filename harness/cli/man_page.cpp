@@ -56,7 +56,7 @@ inconclusive
 invalid
 .TP
 .B 64
-wrong usage, or an input that cannot be used
+wrong usage, an input that cannot be used, or an output that cannot be made
 .TP
 .B 130
 stopped by Ctrl\-C or by

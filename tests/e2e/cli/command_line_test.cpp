@@ -50,6 +50,58 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
     }
 }
 
+TEST_CASE("a named file that cannot be read or made is wrong usage, and leaves nothing") {
+    Binary assay;
+    assay.write("file", "");
+    const std::vector<std::string> run = {"run",    "example",   "--agent",
+                                          "oracle", "--sandbox", "null"};
+    auto with = [&](std::vector<std::string> more) {
+        std::vector<std::string> words = run;
+        words.insert(words.end(), more.begin(), more.end());
+        return words;
+    };
+    REQUIRE(assay(with({"--out", "good.db"})).exit.code == 0);
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             with({"--out", "absent/r.db"}),
+             with({"--out", "file/r.db"}),
+             with({"--out", "r.db", "--config", "absent.toml"}),
+             with({"--out", "r.db", "--prices", "absent.json"}),
+             with({"--out", "r.db", "--image-map", "absent.txt"}),
+             with({"--out", "r.db", "--tasks", "absent"}),
+             {"run", "--plan", "absent.json", "--out", "r.db"},
+             {"run", "example", "--agent", "tools", "--model", "script:absent.json", "--out",
+              "r.db"},
+             {"plan", "example", "--agent", "oracle", "--out", "absent/plan.json"},
+             {"resume", "good.db", "--prices", "absent.json"},
+             {"merge", "good.db", "--out", "absent/r.db"},
+             {"report", "good.db", "-o", "absent/r.html"},
+             {"export", "good.db", "--format", "csv", "-o", "absent/r.csv"},
+             {"export", "good.db", "--format", "harbor", "-o", "file/job"},
+         }) {
+        CommandResult result = assay(words);
+        INFO(words.at(0) << " " << words.back() << "\n" << result.err);
+        CHECK(result.exit.code == 64);
+        CHECK_THAT(result.err, Catch::Contains("absent") || Catch::Contains("file/"));
+        CHECK_FALSE(assay.exists("r.db"));
+        CHECK_FALSE(assay.exists("r.db-lock"));
+    }
+}
+
+TEST_CASE("a store that fails while trials run is exit code 1, and a resume goes on") {
+    Binary shell("/bin/sh");
+    shell.write_sums(200);
+    const std::string run =
+        std::string(ASSAY_BINARY) + " run example --tasks sums.txt --sandbox null --agent oracle";
+    CommandResult result =
+        shell({"-c", "trap '' XFSZ; ulimit -f 2000; exec " + run + " --out r.db"});
+    INFO(result.out << result.err);
+    CHECK(result.exit.code == 1);
+    CHECK_THAT(result.err, Catch::Contains("assay: error: write r.db"));
+    CommandResult rest = shell({"-c", std::string(ASSAY_BINARY) + " resume r.db"});
+    INFO(rest.err);
+    CHECK(rest.exit.code == 0);
+}
+
 TEST_CASE("a broken tasks file names file and line") {
     Binary assay;
     assay.write("sums.txt", "1+1\nnot a sum\n");
