@@ -82,6 +82,7 @@ class TrustedBuilds {
                                    Workshop& workshop, Random& secret, const Cancel& cancel);
 
   private:
+    OncePerKey<std::string> builds_; // by their sources and arguments
     OncePerKey<Set> by_digest_;
 };
 

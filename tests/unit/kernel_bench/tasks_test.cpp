@@ -84,3 +84,30 @@ TEST_CASE("the self-test finds a baseline that is wrong, and a task that is pass
         judge(task, task.baseline, *set, suite_folder(), workshop, random, quick(), {}, cancel);
     CHECK(verdict.flags.contains("degenerate_task"));
 }
+
+TEST_CASE("what tasks share is built once, and their own sources each") {
+    struct Counting : LocalWorkshop {
+        std::map<std::string, int> built; // by the last source
+        BuildResult build(Room room, const BuildRequest& request, const Cancel& cancel) override {
+            ++built[request.files.back().second];
+            return LocalWorkshop::build(room, request, cancel);
+        }
+    } workshop;
+    SystemRandom random;
+    TrustedBuilds trusted;
+    KernelTask task = *load_kernel_task(Path(ASSAY_TEST_DATA) / "kernel_bench" / "slow_sum");
+    auto first = trusted.get(task, suite_folder(), workshop, random, Cancel());
+    std::size_t sources = workshop.built.size();
+    task.header.digest = "sha256:other";
+    std::string old_baseline = task.baseline;
+    task.baseline = "// changed\n" + task.baseline;
+    auto second = trusted.get(task, suite_folder(), workshop, random, Cancel());
+    CHECK(second->runner == first->runner);
+    CHECK(workshop.built.size() == sources + 1);
+    for (const auto& [source, times] : workshop.built) CHECK(times == 1);
+    task.header.digest = "sha256:third"; // other arguments: everything of the task again
+    task.flags.emplace_back("-O1");
+    trusted.get(task, suite_folder(), workshop, random, Cancel());
+    CHECK(workshop.built[task.baseline] == 2);
+    CHECK(workshop.built[old_baseline] == 1);
+}
