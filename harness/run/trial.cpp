@@ -66,6 +66,7 @@ PhaseOutcome Trial::timed(std::string_view name, Stage stage, const std::functio
     } catch (...) {
         outcome = explain(std::current_exception(), stage, phase_cancel_.reason());
     }
+    quiet_.reset();
     exclusive_ = false;
     share_ = {};
     phase_clocks_.clear();
@@ -167,7 +168,7 @@ void Trial::start_environment() {
     check_needs();
     phase_cancel_.check();
     environment_began_ = clock().now();
-    environment_ = parts_.run.sandboxes->start(task_->environment, phase_cancel_);
+    environment_ = parts_.run.sandboxes->start(owned(task_->environment), phase_cancel_);
     environment_facts_ = environment_json();
     for (const std::string& name : environment_->names())
         events().emit(EventKind::Sandbox,

@@ -92,6 +92,7 @@ class Trial final : public TrialContext {
     std::vector<std::string> run_deviations() const; // from the official procedure
     TryEnd finish();
     std::string environment_json();
+    EnvironmentSpec owned(EnvironmentSpec spec) const;
 
     TrialParts parts_;
     TaskRef task_;
@@ -100,6 +101,7 @@ class Trial final : public TrialContext {
     std::vector<Cancel> phase_clocks_; // its deadlines, to be stopped while we queue
     PhaseGate::Share share_;
     bool exclusive_ = false;
+    std::unique_ptr<Quiet> quiet_; // while exclusive
     std::unique_ptr<Environment> environment_;
     std::unique_ptr<ToolSet> tools_;
     std::unique_ptr<Agent> agent_;

@@ -11,9 +11,14 @@ Environment& Trial::environment() {
     return *environment_;
 }
 
+EnvironmentSpec Trial::owned(EnvironmentSpec spec) const {
+    spec.owner = parts_.slot.id.hex();
+    return spec;
+}
+
 std::unique_ptr<Environment> Trial::new_environment(const EnvironmentSpec& spec) {
     events().emit(EventKind::Sandbox, R"({"name":"","event":"new environment"})");
-    return parts_.run.sandboxes->start(spec, phase_cancel_);
+    return parts_.run.sandboxes->start(owned(spec), phase_cancel_);
 }
 
 std::unique_ptr<Environment> Trial::new_environment(const EnvironmentSpec& spec,
@@ -21,7 +26,7 @@ std::unique_ptr<Environment> Trial::new_environment(const EnvironmentSpec& spec,
     events().emit(EventKind::Sandbox,
                   fmt::format(R"({{"name":"","event":"new environment","checkpoint":"{}"}})",
                               from->digest().hex()));
-    return parts_.run.sandboxes->start_from(spec, std::move(from), phase_cancel_);
+    return parts_.run.sandboxes->start_from(owned(spec), std::move(from), phase_cancel_);
 }
 
 bool Trial::has_model(std::string_view role) const {
@@ -90,6 +95,7 @@ class TrialExclusive final : public ExclusiveHold {
         , outermost_(outermost) {}
     ~TrialExclusive() override {
         if (!outermost_) return;
+        trial_.quiet_.reset();
         trial_.share_.make_shared();
         trial_.exclusive_ = false;
     }
@@ -117,9 +123,13 @@ std::unique_ptr<ExclusiveHold> Trial::exclusive() {
         throw;
     }
     exclusive_ = true;
-    events().emit(
-        EventKind::Note,
-        fmt::format(R"({{"text":"alone on the machine","queue_seconds":{:.6f}}})", waited()));
+    quiet_ = parts_.run.sandboxes->quiet(parts_.slot.id.hex());
+    // Other trials wait for us; what they left running in their sandboxes does not.
+    events().emit(EventKind::Note,
+                  fmt::format(R"({{"text":"alone on the machine","queue_seconds":{:.6f},)"
+                              R"("others_frozen":{},"others_running":{}}})",
+                              waited(), quiet_ ? quiet_->frozen() : 0,
+                              quiet_ ? quiet_->running() : 0));
     return std::make_unique<TrialExclusive>(*this, true);
 }
 

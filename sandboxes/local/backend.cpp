@@ -23,6 +23,30 @@ bool good_name(const std::string& name) {
            });
 }
 
+class LocalQuiet final : public Quiet {
+  public:
+    LocalQuiet(std::shared_ptr<Shared> shared, std::string_view owner)
+        : shared_(std::move(shared))
+        , owner_(owner) {
+        shared_->environments.each_of_others(owner_, [this](LocalEnvironment& one) {
+            auto [all, frozen] = one.freeze(true);
+            frozen_ += frozen;
+            running_ += all - frozen;
+        });
+    }
+    ~LocalQuiet() override {
+        shared_->environments.each_of_others(owner_,
+                                             [](LocalEnvironment& one) { one.freeze(false); });
+    }
+    int frozen() const override { return frozen_; }
+    int running() const override { return running_; }
+
+  private:
+    std::shared_ptr<Shared> shared_;
+    std::string owner_;
+    int frozen_ = 0, running_ = 0;
+};
+
 class Backend final : public LocalBackend {
   public:
     explicit Backend(LocalOptions options)
@@ -72,6 +96,10 @@ class Backend final : public LocalBackend {
         return start_with(spec, checkpoint, cancel);
     }
 
+    std::unique_ptr<Quiet> quiet(std::string_view owner) override {
+        return std::make_unique<LocalQuiet>(shared_, owner);
+    }
+
     std::unique_ptr<Sandbox> start_on(const BaseImage& base, const SandboxSpec& spec,
                                       const Cancel& cancel) override {
         check_one(spec);
@@ -113,9 +141,11 @@ class Backend final : public LocalBackend {
                                             const Cancel& cancel) {
         check(spec);
         auto environment = std::make_unique<LocalEnvironment>(
-            shared_, [this](const BaseSpec& base, const Cancel& c) {
+            shared_,
+            [this](const BaseSpec& base, const Cancel& c) {
                 return options_.bases->make(base, *this, c);
-            });
+            },
+            spec.owner);
         for (std::size_t i = 0; i < spec.sandboxes.size(); i++)
             environment->add_from(spec.sandboxes[i], i == 0 ? from : nullptr, cancel);
         return environment;

@@ -170,10 +170,19 @@ void LocalSandbox::await_death() {
         log_warn("sandbox {}: its processes did not end within 6 s", spec_.name);
 }
 
+bool LocalSandbox::freeze(bool on) {
+    std::lock_guard guard(checkpoint_mutex_);
+    if (stopped_ || on == frozen_) return frozen_ && !stopped_;
+    if (!on) cgroup_->thaw();
+    frozen_ = on && cgroup_->freeze();
+    return frozen_;
+}
+
 void LocalSandbox::stop() {
     std::lock_guard guard(checkpoint_mutex_);
     if (stopped_) return;
     stopped_ = true;
+    if (frozen_) cgroup_->thaw(); // what is frozen cannot end
     pasta_.reset();
     std::shared_ptr<Channel> old;
     {

@@ -29,11 +29,24 @@ void add_usage(ResourceUsage& sum, const ResourceUsage& one) {
 
 } // namespace
 
-LocalEnvironment::LocalEnvironment(std::shared_ptr<Shared> shared, MakeBase make_base)
+LocalEnvironment::LocalEnvironment(std::shared_ptr<Shared> shared, MakeBase make_base,
+                                   std::string owner)
     : shared_(std::move(shared))
-    , make_base_(std::move(make_base)) {}
+    , make_base_(std::move(make_base))
+    , owner_(std::move(owner)) {
+    shared_->environments.add(*this);
+}
 
-LocalEnvironment::~LocalEnvironment() = default;
+LocalEnvironment::~LocalEnvironment() {
+    shared_->environments.remove(*this);
+}
+
+std::pair<int, int> LocalEnvironment::freeze(bool on) {
+    std::lock_guard lock(mutex_);
+    int frozen = 0;
+    for (Member& member : members_) frozen += member.sandbox->freeze(on) ? 1 : 0;
+    return {static_cast<int>(members_.size()), frozen};
+}
 
 Sandbox& LocalEnvironment::main() {
     std::lock_guard lock(mutex_);

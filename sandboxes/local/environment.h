@@ -10,7 +10,7 @@ namespace assay::local {
 class LocalEnvironment final : public Environment {
   public:
     using MakeBase = std::function<BaseImage(const BaseSpec&, const Cancel&)>;
-    LocalEnvironment(std::shared_ptr<Shared> shared, MakeBase make_base);
+    LocalEnvironment(std::shared_ptr<Shared> shared, MakeBase make_base, std::string owner);
     ~LocalEnvironment() override;
 
     Sandbox& main() override;
@@ -20,6 +20,10 @@ class LocalEnvironment final : public Environment {
     void remove(std::string_view name) override;
     std::vector<BaseRecord> bases() const override;
     ResourceUsage usage() override;
+
+    const std::string& owner() const { return owner_; }
+    // Freezes its sandboxes or lets them go on; how many it has, and how many are frozen.
+    std::pair<int, int> freeze(bool on);
 
     Sandbox& add_from(const SandboxSpec& spec, const std::shared_ptr<LocalCheckpoint>& from,
                       const Cancel& cancel);
@@ -35,6 +39,7 @@ class LocalEnvironment final : public Environment {
 
     std::shared_ptr<Shared> shared_;
     MakeBase make_base_;
+    std::string owner_;
     mutable std::mutex mutex_;
     std::vector<Member> members_;
     std::vector<BaseRecord> bases_;

@@ -8,8 +8,10 @@
 #include "local/process.h"
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,12 +24,28 @@ struct Prepared {
     std::shared_ptr<Channel> channel; // closed first: pid 1 ends, and the cgroup becomes empty
 };
 
+class LocalEnvironment;
+
+// The environments that live, for who must quieten them. Thread-safe.
+class Environments {
+  public:
+    void add(LocalEnvironment& one);
+    void remove(LocalEnvironment& one);
+    // On each of another owner; it lives until `use` returns.
+    void each_of_others(std::string_view owner, const std::function<void(LocalEnvironment&)>& use);
+
+  private:
+    std::mutex mutex_;
+    std::set<LocalEnvironment*> all_;
+};
+
 // What sandboxes share: the run. Thread-safe.
 class Shared {
   public:
     explicit Shared(const LocalOptions& options);
 
     Janitor janitor;
+    Environments environments;
     const std::set<std::string> without_guards;
     SandboxCapabilities capabilities() const;
     // A fresh one in these namespaces; with none given (negative) usually ready before it is asked
@@ -96,7 +114,8 @@ class LocalSandbox final : public Sandbox {
     // For LayerRunner: ends the sandbox. The base with all its changes, whose layers now belong to
     // `folder`.
     BaseImage seal_into(const Path& folder, const Cancel& cancel);
-    void stop(); // idempotent
+    bool freeze(bool on); // true: it is frozen now
+    void stop();          // idempotent
 
   private:
     void await_hello(Channel& channel, const Cancel& cancel);
@@ -142,6 +161,7 @@ class LocalSandbox final : public Sandbox {
     NetworkPolicy network_;
     std::unique_ptr<Pasta> pasta_;
     std::mutex checkpoint_mutex_; // one at a time; before mutex_
+    bool frozen_ = false;         // by freeze()
     ResourceUsage last_;          // once stopped
     bool stopped_ = false;
 };

@@ -1,4 +1,5 @@
 #include "assay/base/log.h"
+#include "local/environment.h"
 #include "local/pasta.h"
 #include "local/sandbox.h"
 #include "local/seccomp.h"
@@ -45,6 +46,23 @@ std::vector<std::string> proc_arguments() {
 }
 
 } // namespace
+
+void Environments::add(LocalEnvironment& one) {
+    std::lock_guard lock(mutex_);
+    all_.insert(&one);
+}
+
+void Environments::remove(LocalEnvironment& one) {
+    std::lock_guard lock(mutex_);
+    all_.erase(&one);
+}
+
+void Environments::each_of_others(std::string_view owner,
+                                  const std::function<void(LocalEnvironment&)>& use) {
+    std::lock_guard lock(mutex_);
+    for (LocalEnvironment* one : all_)
+        if (one->owner() != owner) use(*one);
+}
 
 Shared::Shared(const LocalOptions& options)
     : janitor(options.scratch, options.run_id, options.helpers,

@@ -345,6 +345,23 @@ class FakeBackend final : public SandboxBackend {
         return environment;
     }
 
+    std::unique_ptr<Quiet> quiet(std::string_view owner) override {
+        struct Counted : Quiet {
+            explicit Counted(int& count)
+                : quiet(count) {
+                ++quiet;
+            }
+            ~Counted() override { --quiet; }
+            int frozen() const override { return 2; }
+            int running() const override { return 1; }
+            int& quiet;
+        };
+        quiet_for = owner;
+        return std::make_unique<Counted>(quiet_now);
+    }
+
+    std::string quiet_for; // the owner that asked for it last
+    int quiet_now = 0;
     std::function<void(FakeSandbox&)> setup; // called for each new sandbox
     std::function<void(const EnvironmentSpec&)> on_check;
     std::function<void(const BaseSpec&)> on_prepare;

@@ -1,7 +1,12 @@
 #include "catch.h"
 #include "support.h"
 
+#include <chrono>
+#include <thread>
+
 namespace assay::test {
+
+using namespace std::chrono_literals;
 
 TEST_CASE("sandboxes of one environment reach one another by name, and others do not") {
     EnvironmentSpec spec;
@@ -37,6 +42,37 @@ TEST_CASE("sandboxes of one environment reach one another by name, and others do
     environment->remove("db");
     CHECK(environment->find("db") == nullptr);
     CHECK_FALSE(sh(main, "timeout 5 bash -c 'exec 3<>/dev/tcp/10.213.0.2/8000'").ok());
+}
+
+TEST_CASE("while one owner needs quiet, what others left running stands still") {
+    auto start = [](const char* owner) {
+        EnvironmentSpec spec;
+        spec.owner = owner;
+        return backend().start(spec, Cancel());
+    };
+    auto mine = start("mine"), other = start("other"), gone = start("gone");
+    const std::string count = "(i=0; while :; do i=$((i+1)); echo $i > /tmp/n; done) & sleep 0.1";
+    for (Environment* one : {mine.get(), other.get(), gone.get()})
+        REQUIRE(sh(one->main(), count).ok());
+    auto moves = [](Environment& one) { // seen from outside: nothing in there answers
+        double before = one.usage().cpu_seconds;
+        std::this_thread::sleep_for(300ms);
+        return one.usage().cpu_seconds > before;
+    };
+    CHECK(moves(*other)); // without the guard
+    auto quiet = backend().quiet("mine");
+    REQUIRE(quiet);
+    if (quiet->running() > 0) {
+        WARN("skipped: no writable cgroup to freeze with");
+        return;
+    }
+    CHECK(quiet->frozen() == 2);
+    CHECK(moves(*mine));
+    CHECK_FALSE(moves(*other));
+    gone.reset(); // what is frozen can be ended
+    quiet.reset();
+    CHECK(moves(*other));
+    CHECK(sh(other->main(), "test -e /tmp/n").ok());
 }
 
 TEST_CASE("connect and expose reach a sandbox's own loopback") {

@@ -220,11 +220,19 @@ TEST_CASE("the wait for the machine is queue time and stops the phase's clock") 
     f.agent = [](const Task& task, TrialContext& context) {
         if (task.header.id == "slow") context.cancel().sleep_for(250ms);
     };
-    f.suite.on_score = [](const Task& task, TrialContext& context) {
+    auto made = std::make_unique<FakeBackend>();
+    FakeBackend& sandboxes = *made;
+    f.backend = std::move(made);
+    f.suite.on_score = [&](const Task& task, TrialContext& context) {
         if (task.header.id != "timed") return;
         auto hold = context.exclusive();
         auto inner = context.exclusive(); // once more is no more
+        CHECK(sandboxes.quiet_now == 1);
+        CHECK(sandboxes.quiet_for == f.plan.slots[1].id.hex());
         inner.reset();
+        CHECK(sandboxes.quiet_now == 1);
+        hold.reset();
+        CHECK(sandboxes.quiet_now == 0);
         context.cancel().check();
     };
     f.go();

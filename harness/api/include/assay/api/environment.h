@@ -12,6 +12,7 @@ namespace assay {
 
 struct EnvironmentSpec {
     std::vector<SandboxSpec> sandboxes = {SandboxSpec{}}; // the first is main()
+    std::string owner; // whose it is, for quiet(): the trial's id
 };
 
 // How a base was made, for the record: a substituted base is written on every score.
@@ -36,6 +37,14 @@ class Environment {
     virtual ResourceUsage usage() = 0;
 };
 
+// While it lives, the sandboxes of others stand still.
+class Quiet {
+  public:
+    virtual ~Quiet() = default;      // they go on
+    virtual int frozen() const = 0;  // sandboxes
+    virtual int running() const = 0; // those of others that cannot be frozen
+};
+
 // A sandbox backend. One per run; thread-safe.
 class SandboxBackend {
   public:
@@ -52,6 +61,9 @@ class SandboxBackend {
     virtual std::unique_ptr<Environment> start_from(const EnvironmentSpec& spec,
                                                     std::shared_ptr<Checkpoint> from,
                                                     const Cancel& cancel) = 0;
+    // Freezes what runs in the environments of all others. One at a time; whoever uses a frozen
+    // sandbox waits for its end, but may destroy it. nullptr: this backend has nothing to freeze.
+    virtual std::unique_ptr<Quiet> quiet(std::string_view /*owner*/) { return nullptr; }
 };
 
 } // namespace assay
