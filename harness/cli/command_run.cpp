@@ -114,18 +114,23 @@ int exit_code(const RunResult& result, bool all_have_a_result) {
     return status_of(result) == "complete" ? 1 : kExitStopped;
 }
 
-void print_summary(const RunResult& result, const RunArguments& arguments, const Path& file) {
+// `planned` and `open` are of the run or of its shard, `result` is of this start.
+void print_summary(const RunResult& result, std::size_t planned, std::size_t open,
+                   const RunArguments& arguments, const Path& file) {
     if (!arguments.quiet) std::fputs(leaderboard_text({file}).c_str(), stdout);
     std::string rest;
+    if (result.planned != planned) rest += fmt::format(" ({} in this start)", result.scored);
     if (result.in_error != 0) rest += fmt::format(", {} in error", result.in_error);
     if (result.cancelled != 0) rest += fmt::format(", {} broken off", result.cancelled);
     if (result.untouched != 0) rest += fmt::format(", {} not begun", result.untouched);
     std::printf("%s: %zu of %zu attempts ended with a score%s\n", status_of(result).c_str(),
-                result.scored, result.planned, rest.c_str());
+                planned - open, planned, rest.c_str());
     if (result.cost_limit) std::printf("--max-cost was reached: $%.4f spent\n", result.cost);
-    if (result.in_error + result.cancelled + result.untouched != 0)
-        std::printf("`assay resume %s%s` runs what has no result\n", file.c_str(),
-                    result.cost_limit ? " --max-cost X" : "");
+    std::string more;
+    if (!arguments.shard.empty()) more += " --shard " + arguments.shard;
+    if (result.cost_limit) more += " --max-cost X";
+    if (open != 0)
+        std::printf("`assay resume %s%s` runs what has no result\n", file.c_str(), more.c_str());
     std::fflush(stdout);
 }
 
@@ -147,8 +152,10 @@ int run_store(RunStore& store, LiveRun& live, const RunArguments& arguments, dou
     }
     store.finish_run(status_of(result));
     store.flush();
-    print_summary(result, arguments, file);
-    return exit_code(result, of_shard(store.open_slots(), arguments.shard).empty());
+    std::size_t planned = of_shard(store.plan().slots, arguments.shard).size();
+    std::size_t open = of_shard(store.open_slots(), arguments.shard).size();
+    print_summary(result, planned, open, arguments, file);
+    return exit_code(result, open == 0);
 } catch (const Error& e) {
     if (e.kind() != ErrorKind::Io) throw;
     print_error("error: " + e.render()); // a full disk: what was asked for is not wrong

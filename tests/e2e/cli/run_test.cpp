@@ -73,6 +73,8 @@ TEST_CASE("errors of ours are exit code 1, never a 0, and a resume runs them aga
     INFO(run.out << run.err);
     CHECK(run.exit.code == 1);
     CHECK_THAT(run.err, Catch::Contains("infrastructure_error"));
+    CHECK_THAT(run.out,
+               Catch::Contains("complete: 2 of 3 attempts ended with a score, 1 in error\n"));
     Json show = assay.show("r.db");
     int errors = 0;
     for (const Json& attempt : show["attempts"]) {
@@ -90,6 +92,8 @@ TEST_CASE("errors of ours are exit code 1, never a 0, and a resume runs them aga
     INFO(resumed.out << resumed.err);
     CHECK(resumed.exit.code == 0);
     CHECK_THAT(resumed.err, Catch::Contains("1 attempts to run"));
+    CHECK_THAT(resumed.out,
+               Catch::Contains("complete: 3 of 3 attempts ended with a score (1 in this start)\n"));
     for (const Json& attempt : assay.attempts("r.db")) {
         CHECK(attempt["class"] == "scored");
         CHECK(attempt["tries"] == (attempt["task"] == "sum-1-1" ? 2 : 1));
@@ -121,7 +125,10 @@ TEST_CASE("the shards of a plan merge to the whole") {
         CommandResult run = assay({"run", "--plan", "plan.json", "--shard", part, "--out", file});
         INFO(run.err);
         REQUIRE(run.exit.code == 0);
+        CHECK_THAT(run.out, Catch::Contains("complete: 7 of 7 attempts ended with a score\n"));
         for (const std::string& name : names(assay.show(file))) CHECK(seen.insert(name).second);
+        CHECK_THAT(assay({"resume", file, "--shard", part}).out,
+                   Catch::Contains("7 of 7 attempts ended with a score (0 in this start)\n"));
     }
     CommandResult merged =
         assay({"merge", "part1.db", "part2.db", "part3.db", "--out", "whole.db"});
