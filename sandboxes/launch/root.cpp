@@ -77,33 +77,62 @@ int new_tmpfs() {
     return fd;
 }
 
-// `layers`: upper, work, lowers from the top down. They are named by descriptor, from /proc/self/fd
-// as the working directory: a path may hold ':'. By mount(2), whose options are a page long: an
-// option of fsconfig(2) ends at 255 bytes. It is mounted on its own upper, for want of a place that
-// is ours, in a namespace that ends with us.
+struct OverlayOptions {
+    std::string lower, upper, work; // descriptors in /proc/self/fd: a path may hold ':'
+};
+
+// The quick way: nothing has to be unmounted again, which can cost an RCU grace period.
+int overlay_by_fsconfig(const OverlayOptions& options) {
+    int context = ::fsopen("overlay", FSOPEN_CLOEXEC), fd = -1;
+    auto flag = [&](const char* key) {
+        return ::fsconfig(context, FSCONFIG_SET_FLAG, key, nullptr, 0) == 0;
+    };
+    auto set = [&](const char* key, const std::string& value) {
+        return ::fsconfig(context, FSCONFIG_SET_STRING, key, value.c_str(), 0) == 0;
+    };
+    if (context >= 0 && flag("userxattr") && flag("volatile") && set("lowerdir", options.lower) &&
+        set("upperdir", options.upper) && set("workdir", options.work) &&
+        ::fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0)
+        fd = ::fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV);
+    int error = errno;
+    ::close(context);
+    errno = error;
+    return fd;
+}
+
+// On its own upper, for want of a place that is ours, in a namespace that ends with us.
+int overlay_by_mount(const OverlayOptions& options, const char* at) {
+    std::string text = "userxattr,volatile,lowerdir=" + options.lower +
+                       ",upperdir=" + options.upper + ",workdir=" + options.work;
+    if (text.size() >= 4096) return errno = E2BIG, -1;
+    if (::mount("overlay", at, "overlay", MS_NODEV, text.c_str()) != 0) return -1;
+    int fd = ::open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int error = errno;
+    ::umount2(at, MNT_DETACH);
+    errno = error;
+    return fd;
+}
+
+// `layers`: upper, work, lowers from the top down. The options of mount(2) are a page long; one of
+// fsconfig(2) ends at 255 bytes, some eighty layers.
 int new_overlay(const std::vector<std::string>& layers) {
     std::vector<int> fds;
     for (const std::string& path : layers) fds.push_back(open_folder(path.c_str()));
-    std::string options = "userxattr,volatile,lowerdir=";
+    OverlayOptions options;
     bool good = layers.size() >= 3;
     for (std::size_t i = 0; i < fds.size(); i++) {
         good = good && fds[i] >= 0;
-        if (i >= 2) options += (i > 2 ? ":" : "") + std::to_string(fds[i]);
+        if (i >= 2) options.lower += (i > 2 ? ":" : "") + std::to_string(fds[i]);
     }
     int fd = -1, error = ENOENT;
     if (good) {
-        options += ",upperdir=" + std::to_string(fds[0]) + ",workdir=" + std::to_string(fds[1]);
-        error = options.size() >= 4096 ? E2BIG : 0;
-        const char* at = layers[0].c_str();
-        if (error == 0 && (::chdir("/proc/self/fd") != 0 ||
-                           ::mount("overlay", at, "overlay", MS_NODEV, options.c_str()) != 0))
-            error = errno;
+        options.upper = std::to_string(fds[0]);
+        options.work = std::to_string(fds[1]);
+        if (::chdir("/proc/self/fd") == 0)
+            fd = options.lower.size() <= 255 ? overlay_by_fsconfig(options)
+                                             : overlay_by_mount(options, layers[0].c_str());
+        error = errno;
         ::chdir("/");
-        if (error == 0) {
-            fd = ::open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-            error = errno;
-            ::umount2(at, MNT_DETACH);
-        }
     }
     for (int one : fds) ::close(one);
     errno = error;
