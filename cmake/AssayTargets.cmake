@@ -31,6 +31,9 @@ function(assay_static_tool NAME)
     target_link_options(${NAME} PRIVATE -static)
 endfunction()
 
+# The unit tests alone: what the preset tsan builds.
+add_custom_target(unit_tests)
+
 # assay_test(NAME LABEL unit SOURCES a.cpp... LINKS assay_base... [TIMEOUT 120] [SERIAL])
 # One executable, one ctest entry. Exit code 77 means skipped; the program prints why.
 function(assay_test NAME)
@@ -38,6 +41,9 @@ function(assay_test NAME)
     add_executable(test_${NAME} ${A_SOURCES})
     target_link_libraries(test_${NAME} PRIVATE assay_test_support ${A_LINKS}
                           assay_warnings assay_sanitizers)
+    if(A_LABEL STREQUAL unit)
+        add_dependencies(unit_tests test_${NAME})
+    endif()
     add_test(NAME ${NAME} COMMAND test_${NAME} -w NoTests
              WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
     if(NOT A_TIMEOUT)
