@@ -229,7 +229,7 @@ std::shared_ptr<const HarborTask> load_task(const Path& folder, const LoadOption
         SandboxSpec verifier =
             sandbox_spec(own, task->tests(), options, file.string() + ": verifier.environment");
         verifier.name = "verifier";
-        task->later_environments = {{{std::move(verifier)}}};
+        task->later_environments.emplace_back().sandboxes = {std::move(verifier)};
     }
     if (task->toml.agent.network.mode)
         task->later_networks.push_back(network_policy(task->toml.agent.network));
