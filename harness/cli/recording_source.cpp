@@ -87,6 +87,7 @@ class StoredCalls final : public RecordingSource {
         c.completion_ids = record.completion_ids;
         c.logprobs = record.logprobs;
         c.prefix_broken = record.prefix_broken;
+        c.template_hash = record.template_hash;
         return out;
     }
 

@@ -139,6 +139,10 @@ Json parsed(const std::string& text) {
     return out.is_discarded() ? Json(text) : out;
 }
 
+Json hash_json(const std::optional<Digest>& hash) {
+    return hash ? Json(hash->hex()) : Json(nullptr);
+}
+
 Json calls_json(RunReader& reader, std::int64_t row) {
     Json out = Json::array();
     for (const CallRecord& call : reader.calls(row)) {
@@ -154,6 +158,7 @@ Json calls_json(RunReader& reader, std::int64_t row) {
                        {"model", call.model},
                        {"finish", call.finish},
                        {"sampling", parsed(call.sampling)},
+                       {"template_hash", hash_json(call.template_hash)},
                        {"prompt_tokens", call.usage.prompt_tokens},
                        {"completion_tokens", call.usage.completion_tokens},
                        {"seconds", call.seconds},
@@ -180,7 +185,8 @@ void add_trajectory(RunReader& reader, std::int64_t row, Json& attempt) {
                           {"explanation", score.explanation ? Json(reader.blob(*score.explanation))
                                                             : Json(nullptr)},
                           {"deviations", parsed(score.deviations)},
-                          {"details", parsed(score.details)}});
+                          {"details", parsed(score.details)},
+                          {"input_hash", hash_json(score.input_hash)}});
     reader.events(row, [&](const EventRow& event) {
         Json blobs = Json::object();
         for (const auto& [name, blob] : event.blobs)

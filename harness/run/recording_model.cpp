@@ -192,6 +192,7 @@ void RecordingModel::store(const CompletionRequest& sent, const Completion& comp
     record.completion_ids = completion.completion_ids;
     record.logprobs = completion.logprobs;
     record.prefix_broken = completion.prefix_broken;
+    record.template_hash = completion.template_hash;
     record.queue_seconds = completion.queue_seconds;
     record.prefill_seconds = completion.prefill_seconds;
     record.decode_seconds = completion.decode_seconds;

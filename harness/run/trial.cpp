@@ -2,6 +2,7 @@
 
 #include "assay/base/log.h"
 #include "assay/base/text.h"
+#include "score_input.h"
 
 #include <fmt/format.h>
 
@@ -285,6 +286,7 @@ void Trial::keep_score(const ScoreResult& result) {
             deviations += (deviations.empty() ? "" : ",") + json_quote(deviation);
     record.deviations = "[" + deviations + "]";
     record.details = result.details;
+    record.input_hash = score_input_hash(task_->header.digest, result);
     auto keep = [&](const Metric& metric, bool primary) {
         record.metric = metric.name;
         record.value = metric.value;

@@ -12,9 +12,9 @@ Inserter::Inserter(Database& db)
                   "cost=?, cpu_seconds=?, memory_peak_bytes=?, oom_kills=?, pids_peak=?, "
                   "disk_bytes=?, throttled_seconds=?, environment=? WHERE row=?")
     , event_(db, "INSERT INTO event VALUES(?,?,?,?,?,?)")
-    , call_(db, "INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+    , call_(db, "INSERT INTO call VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
     , phase_(db, "INSERT INTO phase VALUES(?,?,?,?,?,?,?)")
-    , score_(db, "INSERT INTO score VALUES(?,?,?,?,?,?,?,?,?)")
+    , score_(db, "INSERT INTO score VALUES(?,?,?,?,?,?,?,?,?,?)")
     , artifact_(db, "INSERT INTO artifact VALUES(?,?,?)")
     , measurement_(db, "INSERT INTO measurement VALUES(?,?,?,?,?,?)")
     , blob_(db, "INSERT OR IGNORE INTO blob(hash, codec, size, bytes) VALUES(?,?,?,?)")
@@ -82,7 +82,7 @@ void Inserter::operator()(NewCallRow& row) {
         else
             call_.bind_blob(22 + i, *packed[i]);
     }
-    call_.run();
+    call_.bind(25, call.template_hash).run();
     int position = 0;
     for (const BlobRef& blob : call.added) refer(row.key, position++, "call", "added", blob);
     refer(row.key, position++, "call", call.error ? "error" : "output",
@@ -102,7 +102,8 @@ void Inserter::operator()(NewScoreRow& row) {
     const ScoreRecord& score = *row.score;
     score_.bind(1, row.key.attempt).bind(2, row.key.seq).bind(3, score.scorer);
     score_.bind(4, score.version).bind(5, score.metric).bind(6, score.primary ? 1 : 0);
-    score_.bind(7, score.value).bind(8, score.deviations).bind(9, score.details).run();
+    score_.bind(7, score.value).bind(8, score.deviations).bind(9, score.details);
+    score_.bind(10, score.input_hash).run();
     if (score.explanation) refer(row.key, 0, "score", "explanation", *score.explanation);
 }
 

@@ -85,6 +85,7 @@ CallRecord call_of(const Statement& row) {
     call.prompt_ids = unpack_ids(row.view(21));
     call.completion_ids = unpack_ids(row.view(22));
     call.logprobs = unpack_logprobs(row.view(23));
+    if (!row.is_null(24)) call.template_hash = row.digest(24);
     return call;
 }
 
@@ -163,11 +164,13 @@ class RunReaderImpl final : public RunReader {
     std::vector<ScoreRecord> scores(std::int64_t try_row) override {
         std::vector<ScoreRecord> out;
         Statement row(db_, "SELECT seq, scorer, version, metric, is_primary, value, deviations, "
-                           "details FROM score WHERE try = ? ORDER BY seq");
+                           "details, input_hash FROM score WHERE try = ? ORDER BY seq");
         row.bind(1, try_row);
         while (row.step()) {
-            ScoreRecord score{row.text(1), row.text(2), row.text(3), row.integer(4) != 0,
-                              row.real(5), {},          row.text(6), row.text(7)};
+            ScoreRecord score{row.text(1),         row.text(2), row.text(3),
+                              row.integer(4) != 0, row.real(5), {},
+                              row.text(6),         row.text(7), {}};
+            if (!row.is_null(8)) score.input_hash = row.digest(8);
             auto blobs = blobs_of(try_row, row.integer(0));
             if (!blobs.empty()) score.explanation = blobs.front().second;
             out.push_back(std::move(score));

@@ -130,8 +130,13 @@ CREATE VIEW v_event AS
     LEFT JOIN event_kind k ON k.kind = e.kind;
 )sql";
 
+const char* const kVersion2 = R"sql(
+ALTER TABLE score ADD COLUMN input_hash BLOB;
+ALTER TABLE call ADD COLUMN template_hash BLOB;
+)sql";
+
 // Entry i brings version i to i + 1. Never edit a released one: append.
-const char* const kMigrations[] = {kVersion1};
+const char* const kMigrations[] = {kVersion1, kVersion2};
 static_assert(std::size(kMigrations) == kSchemaVersion);
 
 } // namespace

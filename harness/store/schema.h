@@ -7,7 +7,7 @@
 namespace assay {
 
 constexpr int kApplicationId = 0x41535359; // "ASSY" in the file's header, for file(1) and for us
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 // Brings an empty or older database to `version`, in one transaction. Forward only.
 void migrate(Database& db, int version = kSchemaVersion);

@@ -87,6 +87,7 @@ class Example final : public Suite {
         ScoreResult result;
         result.primary = {"correct", right ? 1.0 : 0.0};
         result.explanation = "wanted " + want + ", got '" + context.submission() + "'";
+        result.inputs = {{"submission", sha256(context.submission())}};
         return result;
     }
 };

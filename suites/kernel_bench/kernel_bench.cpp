@@ -143,7 +143,9 @@ class KernelBench final : public Suite {
         if (!source) {
             Verdict none;
             none.reason = std::string("there is no ") + kAnswer;
-            return score_of(task, none);
+            ScoreResult result = score_of(task, none);
+            result.inputs.emplace();
+            return result;
         }
         context.artifact("solution.cpp", *source, "text/x-c++");
         end_processes(context);
@@ -161,6 +163,7 @@ class KernelBench final : public Suite {
         for (const Measurement& measurement : measurements_of(task, verdict))
             context.measure(measurement);
         ScoreResult result = score_of(task, verdict);
+        result.inputs = {{"solution.cpp", sha256(*source)}};
         context.artifact("kernel_record.json", result.details, "application/json");
         return result;
     }

@@ -330,6 +330,7 @@ ScoreResult McpAtlas::score(const Task& task, TrialContext& context) {
         result = judged(atlas, response, context);
     }
     describe(atlas, context, result);
+    result.inputs = {{"submission", sha256(response)}};
     return result;
 }
 

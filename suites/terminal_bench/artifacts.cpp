@@ -164,6 +164,30 @@ void restore_artifacts(const std::vector<CollectedArtifact>& artifacts, Sandbox&
     }
 }
 
+std::map<std::string, Digest> artifact_inputs(const std::vector<CollectedArtifact>& artifacts) {
+    RealFileSystem files;
+    std::map<std::string, Digest> out;
+    auto add = [&](const stdfs::path& host, const std::string& inside) {
+        stdfs::file_status status = stdfs::symlink_status(host);
+        std::string content;
+        if (stdfs::is_symlink(status))
+            content = stdfs::read_symlink(host).string();
+        else if (stdfs::is_regular_file(status))
+            content = files.read(host, kFolderLimit);
+        out[inside] = sha256(fmt::format("{} {:o}\n{}", static_cast<int>(status.type()),
+                                         static_cast<unsigned>(status.permissions()), content));
+    };
+    for (const CollectedArtifact& one : artifacts) {
+        if (one.status != "ok" && one.status != "empty") continue;
+        add(one.host, one.source);
+        if (one.type != "directory") continue;
+        for (const auto& entry : stdfs::recursive_directory_iterator(one.host))
+            add(entry.path(),
+                one.source + "/" + entry.path().lexically_relative(one.host).string());
+    }
+    return out;
+}
+
 void keep_artifacts(const std::vector<CollectedArtifact>& artifacts, TrialContext& context) {
     RealFileSystem files;
     auto manifest = nlohmann::json::array();

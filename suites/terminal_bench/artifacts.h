@@ -25,6 +25,8 @@ std::vector<CollectedArtifact> collect_artifacts(const HarborTask& task, Sandbox
 // The same paths in another sandbox: what a separate verifier looks at.
 void restore_artifacts(const std::vector<CollectedArtifact>& artifacts, Sandbox& to,
                        TrialContext& context);
+// What restore_artifacts puts there: each file, folder and link, for ScoreResult::inputs.
+std::map<std::string, Digest> artifact_inputs(const std::vector<CollectedArtifact>& artifacts);
 // Stores them and artifacts/manifest.json with the trial.
 void keep_artifacts(const std::vector<CollectedArtifact>& artifacts, TrialContext& context);
 

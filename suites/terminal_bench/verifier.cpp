@@ -227,6 +227,7 @@ ScoreResult verify(const HarborTask& task, VerifierMode mode, TrialContext& cont
         task.toml.verifier.separate
             ? verify_separate(task, mode, artifacts, context)
             : as_verifier_error([&] { return verify_shared(task, mode, context); });
+    if (task.toml.verifier.separate) result.inputs = artifact_inputs(artifacts);
     add_deviations(result, task, mode, bases);
     for (const CollectedArtifact& artifact : artifacts)
         if (task.toml.verifier.separate && !artifact.left_out.empty())

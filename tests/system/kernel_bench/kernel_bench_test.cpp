@@ -152,10 +152,13 @@ TEST_CASE("kernel_bench in sandboxes") {
     Scored none = run(*suite, task, "none");
     CHECK(none.score.primary.value == 0);
     CHECK(none.background); // nothing is timed
+    CHECK(none.score.inputs == std::map<std::string, Digest>());
     CHECK(none.score.explanation.find("there is no /app/solution.cpp") != std::string::npos);
 
     Scored broken = run(*suite, task, "int main( {");
     CHECK(broken.score.primary.value == 0);
+    CHECK(broken.score.inputs ==
+          std::map<std::string, Digest>{{"solution.cpp", sha256("int main( {")}});
     CHECK(broken.score.explanation.find("does not compile") != std::string::npos);
 
     const auto& kernel = dynamic_cast<const kernel_bench::KernelTask&>(*task);

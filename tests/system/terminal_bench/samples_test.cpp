@@ -204,4 +204,8 @@ TEST_CASE("a separate verifier gets the links of an artifact, not those that lea
     REQUIRE(result.deviations.size() == 1);
     CHECK(result.deviations[0].find("without 1 entries") != std::string::npos);
     CHECK(result.deviations[0].find("far (a link out of the folder)") != std::string::npos);
+    REQUIRE(result.inputs.has_value());
+    CHECK(result.inputs->contains("/app/out/sub/file"));
+    CHECK(result.inputs->contains("/app/out/near"));
+    CHECK_FALSE(result.inputs->contains("/app/out/far"));
 }

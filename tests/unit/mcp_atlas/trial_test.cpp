@@ -62,6 +62,8 @@ TEST_CASE("oracle: replays the calls and submits the answer, the scripted judge 
         ScoreResult result = f.score();
         CHECK(result.primary.value == 1);
         CHECK(metric(result, "coverage") == 1);
+        CHECK(result.inputs ==
+              std::map<std::string, Digest>{{"submission", sha256(f.trial->submission())}});
     }
 }
 

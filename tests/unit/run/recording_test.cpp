@@ -59,6 +59,23 @@ TEST_CASE("a call stores only what is new since its parent") {
     }
 }
 
+TEST_CASE("a model that knows its chat template has its hash stored") {
+    for (std::optional<Digest> known :
+         {std::optional(sha256("template")), std::optional<Digest>()}) {
+        RunFixture f;
+        auto model = echo_model();
+        model->otherwise = [inner = model->otherwise, known](const CompletionRequest& request) {
+            Completion c = inner(request);
+            c.template_hash = known;
+            return c;
+        };
+        f.models["agent"] = model;
+        f.agent = talker(1);
+        f.go();
+        CHECK(f.only_try().calls.at(0).template_hash == known);
+    }
+}
+
 TEST_CASE("a rewritten answer and a fresh conversation are told apart") {
     RunFixture f;
     f.models["agent"] = echo_model();

@@ -71,10 +71,12 @@ class StepSuite final : public Suite {
         if (on_score) on_score(task, context);
         ScoreResult result;
         result.primary = {"reward", value};
+        result.inputs = inputs;
         return result;
     }
     Step on_prepare, on_score;
     double value = 1;
+    std::optional<std::map<std::string, Digest>> inputs;
     std::atomic<int> scored = 0;
 
   private:

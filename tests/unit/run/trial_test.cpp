@@ -316,6 +316,30 @@ TEST_CASE("limits that were set by hand are deviations from the official procedu
     CHECK(f.only_try().scores[0].deviations == R"(["timeout-multiplier=2","max-turns=5"])");
 }
 
+TEST_CASE("a score has the hash of what the scorer saw: the same for the same, else another") {
+    auto hash = [](std::optional<std::map<std::string, Digest>> inputs, Task task) {
+        RunFixture f({std::move(task)});
+        f.suite.inputs = std::move(inputs);
+        f.suite.on_score = [](const Task&, TrialContext& context) { // is no input of the scorer
+            context.artifact("timings", std::to_string(context.clock().wall_microseconds()), "");
+        };
+        f.go();
+        return f.only_try().scores.at(0).input_hash;
+    };
+    Task task = plain_task("t"), changed = plain_task("t");
+    changed.header.digest += "2";
+    auto known = hash({{{"answer", sha256("42")}}}, task);
+    REQUIRE(known.has_value());
+    CHECK(*known == sha256("assay-score-input/1\ntask \"sha256:t\"\n" + sha256("42").hex() +
+                           " \"answer\"\n"));
+    CHECK(hash({{{"answer", sha256("42")}}}, task) == known);
+    CHECK(hash({{{"answer", sha256("43")}}}, task) != known);
+    CHECK(hash({{{"another", sha256("42")}}}, task) != known);
+    CHECK(hash({{{"answer", sha256("42")}}}, changed) != known);
+    CHECK(hash(std::map<std::string, Digest>(), task).has_value());
+    CHECK_FALSE(hash(std::nullopt, task).has_value()); // a verifier in the agent's sandbox
+}
+
 TEST_CASE("a broken task is an error of its own trial, the others go on") {
     RunFixture f(plain_tasks(3));
     f.listed.on_open = [](const std::string& id) {

@@ -8,6 +8,7 @@
 #include "sample_plan.h"
 #include "schema.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 using namespace assay;
@@ -24,9 +25,19 @@ Path run_file(const Path& file, int slots = 6) {
             attempt->emit(EventKind::Note, "{\"i\":" + std::to_string(i) + "}",
                           {{"out", store->blobs().put(std::string(300, 'a') + std::to_string(i),
                                                       "text/plain")}});
+        CallRecord call;
+        call.role = "agent";
+        call.output = store->blobs().put("{}", "application/json");
+        call.template_hash = sha256("template");
+        attempt->call(call);
+        attempt->score({"s", "1", "reward", true, 1, {}, "[]", "{}", sha256("input")});
         attempt->finish(scored(1));
     }
     return file;
+}
+
+Path data_file(int version) {
+    return fmt::format(ASSAY_TEST_DATA "/store/run-v{}.sqlite", version);
 }
 
 void refused(const Path& file, const std::vector<std::string>& says) { // one of them
@@ -124,37 +135,53 @@ TEST_CASE("store file: a cut or overwritten file is called damaged, not misread"
     }
 }
 
-// tests/data/store/run-v1.sqlite was made by this code at format 1: `test_unit_store [.make-v1]`.
-TEST_CASE("store file: the file of format 1 is read and resumed") {
-    TempFolder folder;
-    Path file = folder.path() / "v1.db";
-    std::filesystem::copy_file(ASSAY_TEST_DATA "/store/run-v1.sqlite", file);
-    {
-        auto reader = RunReader::open(file);
-        CHECK(reader->plan().digest() == sample_plan().digest());
-        auto tries = reader->tries();
-        REQUIRE(tries.size() == 1);
-        CHECK(tries[0].end.score == 1.0);
-        int events = 0;
-        reader->events(tries[0].row, [&](const EventRow& event) {
-            CHECK(reader->blob(event.blobs.at(0).second) ==
-                  std::string(300, 'a') + std::to_string(events++));
-            return true;
-        });
-        CHECK(events == 200);
+// tests/data/store/ has a file of each format, made when it was the newest by
+// `test_unit_store [.make-newest]`.
+TEST_CASE("store file: a file of each format is brought forward, read and resumed") {
+    for (int version = 1; version <= kSchemaVersion; ++version) {
+        CAPTURE(version);
+        TempFolder folder;
+        Path file = folder.path() / "old.db";
+        std::filesystem::copy_file(data_file(version), file);
+        CHECK(Database(file, Database::Mode::Read, "").integer("PRAGMA user_version") == version);
+        if (version == 1)
+            Database(file, Database::Mode::Write, "")
+                .execute(
+                    "INSERT INTO score VALUES(1, 999, 's', '1', 'reward', 1, 1.0, '[]', '{}')");
+        if (version < kSchemaVersion)
+            CHECK_THROWS_WITH(RunReader::open(file), Contains("in an older format"));
+        CHECK(RunStore::open(file, {})->open_slots().size() == 5);
+        {
+            auto reader = RunReader::open(file);
+            CHECK(reader->plan().digest() == sample_plan().digest());
+            auto tries = reader->tries();
+            REQUIRE(tries.size() == 1);
+            CHECK(tries[0].end.score == 1.0);
+            auto input_hash = reader->scores(tries[0].row).at(0).input_hash;
+            CHECK(input_hash == (version > 1 ? std::optional(sha256("input")) : std::nullopt));
+            if (version > 1) {
+                CHECK(reader->calls(tries[0].row).at(0).template_hash == sha256("template"));
+            }
+            int events = 0;
+            reader->events(tries[0].row, [&](const EventRow& event) {
+                CHECK(reader->blob(event.blobs.at(0).second) ==
+                      std::string(300, 'a') + std::to_string(events++));
+                return true;
+            });
+            CHECK(events == 200);
+        }
+        {
+            auto store = RunStore::open(file, {});
+            store->begin_try(store->open_slots()[0].id)->finish(scored(0));
+        }
+        CHECK(RunReader::open(file)->tries().size() == 2);
+        // A migrated file and a new one have the same tables: a released migration was not edited.
+        CHECK(schema_of(file) == schema_of(run_file(folder.path() / "new.db", 0)));
     }
-    {
-        auto store = RunStore::open(file, {});
-        CHECK(store->open_slots().size() == 5);
-        store->begin_try(store->open_slots()[0].id)->finish(scored(0));
-    }
-    CHECK(RunReader::open(file)->tries().size() == 2);
-    // A migrated file and a new one have the same tables: a released migration was not edited.
-    CHECK(schema_of(file) == schema_of(run_file(folder.path() / "new.db", 0)));
 }
 
-TEST_CASE("makes tests/data/store/run-v1.sqlite", "[.make-v1]") {
-    Path file = ASSAY_TEST_DATA "/store/run-v1.sqlite";
+TEST_CASE("makes the file of the newest format in tests/data/store", "[.make-newest]") {
+    Path file = data_file(kSchemaVersion);
     std::filesystem::create_directories(file.parent_path());
     std::filesystem::remove(file);
     run_file(file, 1);

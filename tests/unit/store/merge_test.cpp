@@ -37,8 +37,9 @@ void run_slot(RunStore& store, const SlotRecord& slot, double value) {
     call.added = {mine, shared};
     call.output = shared;
     call.prompt_ids = {1, 2, 3};
+    call.template_hash = sha256("template");
     attempt->call(call);
-    attempt->score({"s", "1", "reward", true, value, mine, "[]", "{}"});
+    attempt->score({"s", "1", "reward", true, value, mine, "[]", "{}", sha256(own)});
     attempt->artifact("/out", mine);
     attempt->measurement({"m", "s", {1, 2}, "{}"});
     attempt->phase({"agent", 1, 2, 3, "done"});

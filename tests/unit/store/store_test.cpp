@@ -47,6 +47,7 @@ TEST_CASE("store: what is written is read back, all of it") {
         call.completion_ids = {7};
         call.logprobs = {{7, -0.5F, {{7, -0.5F}, {8, -1.5F}}}, {9, -2.F, {}}};
         call.prefix_broken = 17;
+        call.template_hash = sha256("template");
         call.seconds = 1.5;
         call.tries = 2;
         call.began = 5;
@@ -57,7 +58,9 @@ TEST_CASE("store: what is written is read back, all of it") {
         failed.error = text;
         attempt->call(failed);
         attempt->phase({"agent", 3, 1.25, 0.5, "done"});
-        attempt->score({"example", "1", "reward", true, 1.0, text, R"(["base"])", R"({"a":1})"});
+        attempt->score({"example", "1", "reward", true, 1.0, text, R"(["base"])", R"({"a":1})",
+                        sha256("seen")});
+        attempt->score({"example", "1", "lines", false, 2.0, {}, "[]", "{}"});
         attempt->artifact("/logs/out.txt", text);
         attempt->measurement({"gemm", "s", {0.5, 0.25}, R"({"flags":"-O2"})"});
         TryEnd end = scored(1.0);
@@ -130,11 +133,15 @@ TEST_CASE("store: what is written is read back, all of it") {
     REQUIRE(calls[0].logprobs.size() == 2);
     CHECK(calls[0].logprobs[0].top[1] == std::pair<std::int32_t, float>(8, -1.5F));
     CHECK(calls[0].prefix_broken == 17);
+    CHECK(calls[0].template_hash == sha256("template"));
+    CHECK_FALSE(calls[1].template_hash.has_value());
     CHECK(calls[0].usage.cached_tokens == 4);
     CHECK(calls[0].tries == 2);
 
     CHECK(reader->phases(row.row).at(0).queue_seconds == 0.5);
     CHECK(reader->scores(row.row).at(0).explanation->size == 1000);
+    CHECK(reader->scores(row.row).at(0).input_hash == sha256("seen"));
+    CHECK_FALSE(reader->scores(row.row).at(1).input_hash.has_value());
     CHECK(reader->artifacts(row.row).at(0).path == "/logs/out.txt");
     CHECK(reader->measurements(row.row).at(0).samples == std::vector<double>{0.5, 0.25});
 }

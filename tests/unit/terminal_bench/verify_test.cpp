@@ -1,4 +1,5 @@
 // The order of verification and its errors, over a sandbox that answers from a table.
+#include "artifacts.h"
 #include "assay/base/error.h"
 #include "assay/base/text.h"
 #include "catch.h"
@@ -143,6 +144,30 @@ TEST_CASE("the notes and files of a flood are counted, not kept") {
     CHECK(kept == 5000);
     CHECK(area.trial.sink.count(EventKind::Note) == 21);
     CHECK(area.trial.sink.has(EventKind::Note, "80 more of /logs/agent"));
+}
+
+TEST_CASE("what a separate verifier is given is named by content, mode and kind") {
+    CHECK_FALSE(Area().score().inputs.has_value()); // in the agent's sandbox it may see anything
+    TempFolder host;
+    RealFileSystem files;
+    std::vector<CollectedArtifact> artifacts(3);
+    artifacts[0] = {"/app/out", "app/out", "directory", "ok", "main", host.path() / "0", {}};
+    artifacts[1] = {"/app/one", "app/one", "file", "ok", "main", host.path() / "1" / "one", {}};
+    artifacts[2] = {"/app/no", "app/no", "", "failed", "main", {}, {}};
+    std::filesystem::create_directories(artifacts[0].host / "sub");
+    std::filesystem::create_directories(artifacts[1].host.parent_path());
+    files.write(artifacts[0].host / "sub/file", "a", 0644);
+    files.write(artifacts[1].host, "a", 0644);
+    std::filesystem::create_symlink("sub/nowhere", artifacts[0].host / "link");
+    auto inputs = artifact_inputs(artifacts);
+    CHECK(inputs.size() == 5);
+    CHECK(inputs.at("/app/out/sub/file") == inputs.at("/app/one"));
+    CHECK(inputs.contains("/app/out/link"));
+    CHECK(artifact_inputs(artifacts) == inputs);
+    files.write(artifacts[0].host / "sub/file", "b", 0644);
+    CHECK(artifact_inputs(artifacts).at("/app/out/sub/file") != inputs.at("/app/out/sub/file"));
+    std::filesystem::permissions(artifacts[1].host, std::filesystem::perms(0755));
+    CHECK(artifact_inputs(artifacts).at("/app/one") != inputs.at("/app/one"));
 }
 
 TEST_CASE("users, variables and hooks of the verifier") {

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct ScoreResult {
     std::string explanation;             // for people; may be long
     std::vector<std::string> deviations; // from the official procedure; empty: official
     std::string details = "{}";          // JSON object, for reports
+    // All that the scorer looked at beside the task, by name: what its input hash is made of.
+    // Absent: it worked in the agent's sandbox, where it may have looked at anything.
+    std::optional<std::map<std::string, Digest>> inputs = {};
 };
 
 struct Measurement {  // a timed kernel, with its raw samples

@@ -100,6 +100,7 @@ struct CallRecord { // one model call of a try
     std::vector<std::int32_t> prompt_ids, completion_ids; // new ones only
     std::vector<TokenLogprob> logprobs;
     std::optional<std::uint64_t> prefix_broken;
+    std::optional<Digest> template_hash;
     double seconds = 0, queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
     int tries = 1;
     std::optional<BlobRef> raw_request, raw_response;
@@ -114,6 +115,7 @@ struct ScoreRecord {
     std::optional<BlobRef> explanation;
     std::string deviations = "[]"; // JSON list; empty: official
     std::string details = "{}";
+    std::optional<Digest> input_hash = {}; // of what the scorer saw; none: not known
 };
 
 struct ConnectionChange { // of how many calls a connection may have in flight
