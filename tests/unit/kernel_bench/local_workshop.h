@@ -41,7 +41,7 @@ class LocalRunner final : public RunnerLink {
     std::unique_ptr<FdStream> in_, out_;
 };
 
-class LocalWorkshop final : public Workshop {
+class LocalWorkshop : public Workshop {
   public:
     BuildResult build(Room, const BuildRequest& request, const Cancel& cancel) override {
         Path folder = next_folder();
