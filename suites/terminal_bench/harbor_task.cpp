@@ -211,6 +211,8 @@ std::shared_ptr<const HarborTask> load_task(const Path& folder, const LoadOption
         throw Error(ErrorKind::Input,
                     (task->folder / "instruction.md").string() + ": not valid UTF-8");
     task->instruction = strip_canary(instruction);
+    if (trim(task->instruction).empty())
+        throw Error(ErrorKind::Input, (task->folder / "instruction.md").string() + ": empty");
     check_files(*task);
 
     const EnvironmentTable& table = task->toml.environment;

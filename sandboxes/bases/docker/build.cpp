@@ -382,10 +382,15 @@ class Builder {
         ExecResult result = sandbox.exec(argv, options, cancel_);
         if (argv[0] == "/.assay-run") sandbox.exec({"rm", "-f", argv[0]}, {}, cancel_);
         if (result.ok()) return;
+        // An exit code is the command's own verdict; a signal came from outside it, and another try
+        // may be luckier.
+        Error error(result.status.signal == 0 ? ErrorKind::Input : ErrorKind::Sandbox,
+                    fmt::format("{}:{}: RUN failed: {}: {}", file_.file, run.line,
+                                result.status.text(), utf8_clean(trim(run.text.substr(0, 200)))));
         std::size_t begin = result.out.size() > kShown ? result.out.size() - kShown : 0;
-        throw Error(ErrorKind::Sandbox, fmt::format("RUN failed: {}: {}", result.status.text(),
-                                                    utf8_clean(trim(run.text.substr(0, 200)))))
-            .hint("the end of its output:\n" + utf8_clean(result.out.substr(begin)));
+        std::string end = utf8_clean(trim(result.out.substr(begin)));
+        if (end.empty()) throw error;
+        throw std::move(error).hint("the end of its output:\n" + end);
     }
 
     const BuildTools& tools_;

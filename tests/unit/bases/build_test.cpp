@@ -33,6 +33,12 @@ class FakeRunner final : public LayerRunner {
             ran.push_back(argv);
             ran_options.push_back(options);
             if (argv.back() == "fail") return exec_result(3, "no such luck");
+            if (argv.back() == "fail silently") return exec_result(3, "\n");
+            if (argv.back() == "be killed") {
+                ExecResult killed = exec_result(0);
+                killed.status.signal = 9;
+                return killed;
+            }
             if (argv.back().rfind("touch ", 0) == 0)
                 self->files[argv.back().substr(6)] = {"", 0644};
             return exec_result(0);
@@ -211,14 +217,21 @@ TEST_CASE("what would change the result is refused by name") {
 
 TEST_CASE("a failing RUN shows its command and the end of its output") {
     Area area;
-    try {
-        area.build("FROM a\nRUN fail\n");
-        FAIL("built");
-    } catch (const Error& e) {
-        CHECK(e.message() == "RUN failed: exit code 3: fail");
-        CHECK(e.hint().find("no such luck") != std::string::npos);
-        CHECK(e.frames().at(0).find("Dockerfile:2: RUN") != std::string::npos);
-    }
+    auto failure = [&](const std::string& command) {
+        try {
+            area.build("FROM a\nRUN " + command + "\n");
+        } catch (const Error& e) {
+            return e;
+        }
+        return Error(ErrorKind::Internal, "built");
+    };
+    Error loud = failure("fail");
+    CHECK(loud.kind() == ErrorKind::Input); // so that it isn't tried again
+    CHECK(loud.message().find("Dockerfile:2: RUN failed: exit code 3: fail") != std::string::npos);
+    CHECK(loud.hint() == "the end of its output:\nno such luck");
+    CHECK(failure("fail silently").kind() == ErrorKind::Input);
+    CHECK(failure("fail silently").hint().empty());
+    CHECK(failure("be killed").kind() == ErrorKind::Sandbox);
 }
 
 TEST_CASE("stages, and heredocs of RUN") {

@@ -161,6 +161,9 @@ TEST_CASE("broken folders give one clear message each") {
     std::filesystem::remove(folder.add("no-test") / "tests/test.sh");
     write(folder.add("empty-test") / "tests/test.sh", "");
     std::filesystem::remove(folder.add("no-instruction") / "instruction.md");
+    write(folder.add("empty-instruction") / "instruction.md", "");
+    write(folder.add("blank-instruction") / "instruction.md", " \n\t\n");
+    write(folder.add("canary-only") / "instruction.md", "<!-- harbor-canary GUID 1 -->\n\n");
     std::filesystem::remove(folder.add("no-toml") / "task.toml");
     write(folder.add("latin") / "instruction.md", "caf\xe9\n");
     std::filesystem::remove(folder.add("no-docker") / "environment/Dockerfile");
@@ -175,7 +178,7 @@ TEST_CASE("broken folders give one clear message each") {
     std::filesystem::create_symlink("test.sh", round / "tests/test.sh");
     auto set = folder.load();
     REQUIRE(set->headers().size() == 1);
-    CHECK(set->refused().size() == 11);
+    CHECK(set->refused().size() == 14);
     auto says = [&](const char* name, const char* text) {
         INFO(name << ": " << folder.reason(name));
         CHECK(folder.reason(name).find(text) != std::string::npos);
@@ -183,6 +186,9 @@ TEST_CASE("broken folders give one clear message each") {
     says("no-test", "test.sh: missing");
     says("empty-test", "test.sh: empty");
     says("no-instruction", "instruction.md: missing");
+    says("empty-instruction", "instruction.md: empty");
+    says("blank-instruction", "instruction.md: empty");
+    says("canary-only", "instruction.md: empty");
     says("no-toml", "task.toml: missing");
     says("latin", "not valid UTF-8");
     says("no-docker", "neither a Dockerfile nor a docker_image");
