@@ -68,6 +68,7 @@ PhaseOutcome Trial::timed(std::string_view name, Stage stage, const std::functio
         outcome = explain(std::current_exception(), stage, phase_cancel_.reason());
     }
     quiet_.reset();
+    if (stage != Stage::Setup && outcome.detail == "sandbox/lost") blame_memory(outcome, stage);
     exclusive_ = false;
     share_ = {};
     phase_clocks_.clear();
@@ -96,6 +97,15 @@ PhaseOutcome Trial::timed(std::string_view name, Stage stage, const std::functio
                          name, record.seconds, record.queue_seconds, json_quote(record.end)));
     parts_.writer.phase(std::move(record));
     return outcome;
+}
+
+// A sandbox that its own limit of memory took away was lost by what ran in it: that is no trouble
+// of ours, and another try no remedy.
+void Trial::blame_memory(PhaseOutcome& outcome, Stage stage) {
+    if (environment_->main().usage().oom_kills <= 0) return;
+    outcome.outcome = stage == Stage::Agent ? Outcome::AgentFault : Outcome::VerifierFault;
+    outcome.error->message += "; what ran in it had used up its memory";
+    outcome.retry = false;
 }
 
 PhaseOutcome Trial::phase(std::string_view name, Stage stage, std::optional<Nanoseconds> limit,
@@ -232,17 +242,27 @@ void Trial::run_agent() {
 }
 
 bool Trial::collect() {
-    return !failed(phase("collect", Stage::Setup, std::nullopt, [&] {
+    return !failed(phase("collect", Stage::Verify, std::nullopt, [&] {
         if (!environment_->main().alive())
             throw SandboxLost("the sandbox " + environment_->main().name() +
                               " was gone when the agent had ended");
-        end_.resources = environment_->usage();
-        if (end_.resources.oom_kills > 0)
-            events().emit(EventKind::Sandbox,
-                          fmt::format(R"({{"name":{},"event":"oom","kills":{}}})",
-                                      json_quote(environment_->main().name()),
-                                      end_.resources.oom_kills));
+        take_usage();
     }));
+}
+
+// Limits that were hit since the last look are events.
+void Trial::take_usage() {
+    ResourceUsage now = environment_->usage();
+    auto tell = [&](const char* event, const char* key, std::int64_t before, std::int64_t after) {
+        std::int64_t more = after - std::max<std::int64_t>(before, 0);
+        if (more > 0)
+            events().emit(EventKind::Sandbox,
+                          fmt::format(R"({{"name":{},"event":"{}","{}":{}}})",
+                                      json_quote(environment_->main().name()), event, key, more));
+    };
+    tell("oom", "kills", end_.resources.oom_kills, now.oom_kills);
+    tell("pids", "refused", end_.resources.pids_refused, now.pids_refused);
+    end_.resources = now;
 }
 
 void Trial::verify() {
@@ -310,7 +330,7 @@ void Trial::clean_up() {
         agent_.reset();
         if (!environment_) return;
         try {
-            end_.resources = environment_->usage();
+            take_usage();
         } catch (const std::exception& e) {
             log_warn("usage of {}: {}", parts_.slot.task, e.what());
         }

@@ -74,13 +74,15 @@ class Trial final : public TrialContext {
     bool set_up();
     void run_agent();
     bool collect();
+    void take_usage();
     void verify();
     void clean_up();
     // Runs the body as a phase: waits for the gate, sets the deadline, times, records, explains.
     PhaseOutcome phase(std::string_view name, Stage stage, std::optional<Nanoseconds> limit,
                        const std::function<void()>& body);
     PhaseOutcome timed(std::string_view name, Stage stage, const std::function<void()>& body);
-    void enter_gate(const Cancel& cancel);                                 // counts the wait
+    void enter_gate(const Cancel& cancel); // counts the wait
+    void blame_memory(PhaseOutcome& outcome, Stage stage);
     void set_deadline(Cause cause, Nanoseconds limit, std::string detail); // of this phase
     bool failed(const PhaseOutcome& outcome);                              // true: the try is over
     std::optional<Nanoseconds> scaled(const std::optional<Nanoseconds>& mine,

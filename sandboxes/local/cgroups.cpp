@@ -240,7 +240,10 @@ ResourceUsage SandboxCgroup::usage() const {
         out.oom_kills =
             field_in(f->path / (f->v2 ? "memory.events" : "memory.oom_control"), "oom_kill");
     }
-    if (const Folder* f = with("pids")) out.pids_peak = number_in(f->path / "pids.peak");
+    if (const Folder* f = with("pids")) {
+        out.pids_peak = number_in(f->path / "pids.peak");
+        out.pids_refused = field_in(f->path / "pids.events", "max");
+    }
     if (const Folder* f = with("cpu")) {
         out.throttled_seconds =
             f->v2 ? scaled(field_in(f->path / "cpu.stat", "throttled_usec"), 1e-6)

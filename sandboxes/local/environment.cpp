@@ -23,6 +23,7 @@ void add_usage(ResourceUsage& sum, const ResourceUsage& one) {
     sum.memory_peak_bytes = plus(sum.memory_peak_bytes, one.memory_peak_bytes);
     sum.oom_kills = plus(sum.oom_kills, one.oom_kills);
     sum.pids_peak = plus(sum.pids_peak, one.pids_peak);
+    sum.pids_refused = plus(sum.pids_refused, one.pids_refused);
     sum.disk_bytes = plus(sum.disk_bytes, one.disk_bytes);
     sum.throttled_seconds = plus(sum.throttled_seconds, one.throttled_seconds);
 }

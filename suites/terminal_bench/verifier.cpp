@@ -44,10 +44,7 @@ bool has_reward(Sandbox& sandbox, const Cancel& cancel) {
         try {
             return sandbox.get_file(std::string(kLogs) + "/" + name, kRewardLimit, cancel)
                 .has_value();
-        } catch (const SandboxLost&) {
-            throw;
-        } catch (const Error& e) { // a folder, or far too large
-            if (e.kind() != ErrorKind::Sandbox) throw;
+        } catch (const PathError&) { // a folder, or far too large
             return true;
         }
     };

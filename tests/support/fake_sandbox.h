@@ -165,12 +165,11 @@ class FakeSandbox final : public Sandbox {
                                         const Cancel& cancel) override {
         check(cancel);
         std::lock_guard lock(mutex_);
-        if (folders.count(path) != 0)
-            throw Error(ErrorKind::Sandbox, "get " + path + ": it is a folder");
+        if (folders.count(path) != 0) throw PathError("get " + path + ": it is a folder");
         auto found = files.find(path);
         if (found == files.end()) return std::nullopt;
         if (found->second.data.size() > limit)
-            throw Error(ErrorKind::Sandbox, "get " + path + ": larger than the limit");
+            throw PathError("get " + path + ": larger than the limit");
         return found->second.data;
     }
     std::vector<std::string> get_folder(const std::string& path, const Path& host_folder,
@@ -312,7 +311,7 @@ class FakeEnvironment final : public Environment {
     std::vector<BaseRecord> bases() const override {
         return {{"host", "host", false, sha256("host")}};
     }
-    ResourceUsage usage() override { return {}; }
+    ResourceUsage usage() override { return sandboxes_.front().usage(); }
 
   private:
     Setup setup_;

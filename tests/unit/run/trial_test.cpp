@@ -212,6 +212,45 @@ TEST_CASE("phases are timed and in order, the clean-up always the last") {
     CHECK(broken.only_try().phases[2].end == "error:sandbox/lost");
 }
 
+TEST_CASE("a limit that was hit is an event, once") {
+    RunFixture f;
+    auto backend = std::make_unique<FakeBackend>();
+    backend->setup = [](FakeSandbox& sandbox) { sandbox.used.pids_refused = 7; };
+    f.backend = std::move(backend);
+    f.suite.on_score = [](const Task&, TrialContext& context) {
+        static_cast<FakeSandbox&>(context.environment().main()).used.oom_kills = 2;
+    };
+    f.go();
+    std::vector<std::string> told;
+    for (const auto& event : f.only_try().events)
+        if (event.kind == EventKind::Sandbox) told.push_back(event.json);
+    CHECK(told == std::vector<std::string>{R"({"name":"main","event":"started"})",
+                                           R"({"name":"main","event":"pids","refused":7})",
+                                           R"({"name":"main","event":"oom","kills":2})"});
+}
+
+TEST_CASE(
+    "a sandbox lost to its own memory limit is no infrastructure error, and not tried again") {
+    bool by_agent = GENERATE(true, false), limit_hit = GENERATE(true, false);
+    RunFixture f;
+    auto backend = std::make_unique<FakeBackend>();
+    backend->setup = [&](FakeSandbox& sandbox) { sandbox.used.oom_kills = limit_hit ? 1 : 0; };
+    f.backend = std::move(backend);
+    Step lose = [](const Task&, TrialContext& context) {
+        static_cast<FakeSandbox&>(context.environment().main()).live = false;
+        throw SandboxLost("planted");
+    };
+    (by_agent ? f.agent : f.suite.on_score) = lose;
+    f.go();
+    FakeTry last = f.store->tries().back();
+    CHECK(f.store->tries().size() == (limit_hit ? 1 : 3));
+    CHECK(last.end.attempt_class ==
+          (limit_hit ? AttemptClass::VerifierError : AttemptClass::InfrastructureError));
+    CHECK(last.end.agent == (by_agent ? AgentEnd::Error : AgentEnd::Done));
+    CHECK_FALSE(last.end.score);
+    CHECK_THAT(last.end.error->message, Catch::StartsWith("planted"));
+}
+
 TEST_CASE("the wait for the machine is queue time and stops the phase's clock") {
     Task slow = plain_task("slow"), timed = plain_task("timed");
     timed.limits.verify = 60ms;

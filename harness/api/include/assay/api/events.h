@@ -38,7 +38,7 @@ enum class EventKind {
     Error = 10,     // {"kind","message","frames"}
     Limit = 11,     // {"cause","detail"}
     Score = 12,     // {"metric","value"}
-    Sandbox = 13,   // {"name","event"}: started, stopped, checkpoint, oom
+    Sandbox = 13,   // {"name","event"}: started, stopped, checkpoint, oom, pids
     Retry = 14,     // {"what","after_seconds","reason"}
 };
 std::string_view to_string(EventKind kind);

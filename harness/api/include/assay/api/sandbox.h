@@ -144,6 +144,8 @@ struct ResourceUsage { // since the sandbox started; -1: not known
     std::int64_t pids_peak = -1;
     std::int64_t disk_bytes = -1; // in the writable layer
     double throttled_seconds = -1;
+    // New processes and threads that the limit forbade. An event of the trial, no column.
+    std::int64_t pids_refused = -1;
 };
 
 // A sealed state of a sandbox's files (never its processes), content-addressed.

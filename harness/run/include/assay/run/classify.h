@@ -11,7 +11,9 @@
 //
 // Before the agent every failure is infrastructure, deadlines included. While verifying,
 // Error(Verifier), the verifier's deadline and a judge that refuses are verifier errors; the rest
-// is infrastructure. An infrastructure or verifier error never carries a score.
+// is infrastructure. A sandbox lost to its own memory limit is the agent's or the verifier's
+// failure, by the phase (Trial::blame_memory). An infrastructure or verifier error never carries a
+// score.
 #pragma once
 
 #include "assay/base/cancel.h"
