@@ -3,11 +3,10 @@
 #include "assay/base/fd.h"
 #include "assay/base/text.h"
 #include "catch.h"
+#include "host_service.h"
 #include "support.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -231,16 +230,8 @@ TEST_CASE("only its own processes are seen, and no descriptor of the harness") {
 }
 
 TEST_CASE("without a network there is none, and never the machine's loopback") {
-    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-    REQUIRE(::listen(listener.get(), 4) == 0);
-    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&at), &size);
-    std::string port = std::to_string(ntohs(at.sin_port));
-    const std::string attack = "exec 3<>/dev/tcp/127.0.0.1/" + port;
+    HostService service;
+    const std::string attack = "exec 3<>/dev/tcp/127.0.0.1/" + service.port;
     CHECK(std::system(("bash -c '" + attack + "'").c_str()) == 0); // works without a sandbox
     auto environment = host_environment();
     CHECK_FALSE(sh(environment->main(), attack).ok());

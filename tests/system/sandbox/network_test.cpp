@@ -1,32 +1,12 @@
-#include "assay/base/fd.h"
 #include "catch.h"
+#include "host_service.h"
 #include "support.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace assay::test {
 
 namespace {
-
-struct HostService { // a TCP service on every address of the machine
-    UniqueFd listener;
-    std::string port;
-    HostService()
-        : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in at{};
-        at.sin_family = AF_INET;
-        at.sin_addr.s_addr = htonl(INADDR_ANY);
-        socklen_t size = sizeof at;
-        REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-        REQUIRE(::listen(listener.get(), 16) == 0);
-        ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&at), &size);
-        port = std::to_string(ntohs(at.sin_port));
-    }
-};
 
 bool has_route() {
     return std::system("ip route show default 2>/dev/null | grep -q default") == 0;
