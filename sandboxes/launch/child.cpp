@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <utility>
 
 namespace assay::launch {
 namespace {
@@ -101,10 +103,13 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
 [[noreturn]] void run_errand(int control, const wire::Message& message) {
     int error = EBADMSG;
     std::string stage = "set up the environment";
+    std::string answer;
     std::vector<int> out;
     wire::Reader reader(message.payload);
     if (message.op == wire::Op::Root) {
-        error = set_root(message, stage);
+        bool refused = false;
+        error = set_root(message, stage, refused);
+        if (refused) answer = stage + ": " + std::strerror(std::exchange(error, 0));
     } else if (message.op == wire::Op::Remove) {
         error = remove_tree(message.payload);
     } else if (message.op == wire::Op::Bridge) {
@@ -115,7 +120,7 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
         if (reader.done()) error = link_to_bridge(number, address, message.fds[0]);
     }
     if (error != 0) give_up(control, error, stage);
-    wire::send_message(control, wire::Op::Ok, 0, {}, out);
+    wire::send_message(control, wire::Op::Ok, 0, answer, out);
     // The kernel may have much to free for us (an old root): after everybody else's work.
     sched_param none{};
     ::sched_setscheduler(0, SCHED_IDLE, &none);

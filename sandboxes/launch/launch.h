@@ -33,8 +33,9 @@ int map_users(pid_t target, const Config& config);
 // Enters a new user namespace (and `others`: more CLONE_NEW* flags) as its root. 0 or errno.
 int new_user_namespace(const Config& config, int others);
 
-// Op::Root: gives a sandbox its root. 0, or errno and what it was about.
-int set_root(const wire::Message& message, std::string& stage);
+// Op::Root: gives a sandbox its root. 0, or errno and what it was about; `refused`: the root that
+// it had is as it was.
+int set_root(const wire::Message& message, std::string& stage, bool& refused);
 
 int loopback_up();
 // In the current network namespace: a bridge "hub", up. 0 or errno.

@@ -33,6 +33,7 @@ struct Mount {
 struct Failure {
     int error = 0;
     std::string stage;
+    bool refused = false; // nothing was changed
 };
 
 int open_folder(const char* path) {
@@ -63,6 +64,19 @@ int open_mount_point(int root, const std::string& inside) {
         at = static_cast<int>(next);
     }
     return at;
+}
+
+// Whether open_mount_point would find folders, or nothing, on the way: the inside may have moved
+// the parents of a mount away and put a link or a file in their place.
+bool can_hold_mount(int root, const std::string& inside) {
+    open_how how{};
+    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
+    long fd =
+        inside.empty() ? root : ::syscall(SYS_openat2, root, inside.c_str(), &how, sizeof how);
+    if (fd < 0) return errno == ENOENT;
+    if (fd != root) ::close(static_cast<int>(fd));
+    return true;
 }
 
 int new_tmpfs() {
@@ -252,13 +266,38 @@ bool move_entries(const std::string& from, const std::string& to) {
     return good && size >= 0;
 }
 
+// In the sandbox's mount namespace, while nothing is changed yet. `reader`: as for prepare_mounts.
+bool mounts_will_fit(wire::Reader reader, Failure& why) {
+    int root = open_folder("/");
+    auto fits = [&](const std::string& at) {
+        if (can_hold_mount(root, at)) return true;
+        why = {errno, "no folder can be mounted at " + at};
+        return false;
+    };
+    bool good = root >= 0;
+    std::uint32_t count = reader.u32();
+    for (std::uint32_t i = 0; good && reader.ok() && i < count; i++) {
+        good = fits(reader.str());
+        reader.list();
+    }
+    count = reader.u32();
+    for (std::uint32_t i = 0; good && reader.ok() && i < count; i++) {
+        reader.str();
+        good = fits(reader.str());
+    }
+    ::close(root);
+    return good;
+}
+
 // Pid 1 gets an empty root; then nobody can use the layer `from`, and its content moves to `to`.
-bool seal(const std::string& from, const std::string& to, std::uint32_t uppers, int box, int ours,
-          Failure& why) {
+bool seal(const std::string& from, const std::string& to, const wire::Reader& mounts, int box,
+          int ours, Failure& why) {
     int empty = new_tmpfs();
     why = {errno, "an empty root"};
     if (empty < 0) return false;
     if (::setns(box, CLONE_NEWNS) != 0) return why.error = errno, false;
+    if (!mounts_will_fit(mounts, why)) return why.refused = true, false;
+    std::uint32_t uppers = wire::Reader(mounts).u32();
     if (!change_root({{"", empty}}, why)) return false;
     bool good = ::setns(ours, CLONE_NEWNS) == 0 && ::mkdir(to.c_str(), 0711) == 0;
     for (std::uint32_t i = 0; good && i < uppers; i++) {
@@ -271,7 +310,7 @@ bool seal(const std::string& from, const std::string& to, std::uint32_t uppers, 
 
 } // namespace
 
-int set_root(const wire::Message& message, std::string& stage) {
+int set_root(const wire::Message& message, std::string& stage, bool& refused) {
     Failure why{EBADMSG, "root message"};
     wire::Reader reader(message.payload);
     std::string host = reader.str(), from = reader.str(), to = reader.str();
@@ -279,7 +318,7 @@ int set_root(const wire::Message& message, std::string& stage) {
     int ours = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     bool good = message.fds.size() == 2 && reader.ok() && ours >= 0;
     int box = good ? message.fds[0] : -1, uts = good ? message.fds[1] : -1;
-    good = good && (from.empty() || seal(from, to, wire::Reader(reader).u32(), box, ours, why)) &&
+    good = good && (from.empty() || seal(from, to, reader, box, ours, why)) &&
            prepare_mounts(reader, mounts, why);
     if (good && (::setns(uts, CLONE_NEWUTS) != 0 || ::sethostname(host.data(), host.size()) != 0 ||
                  ::setns(box, CLONE_NEWNS) != 0)) {
@@ -288,6 +327,7 @@ int set_root(const wire::Message& message, std::string& stage) {
     }
     good = good && change_root(mounts, why);
     stage = why.stage;
+    refused = why.refused;
     return good ? 0 : why.error != 0 ? why.error : EIO;
 }
 

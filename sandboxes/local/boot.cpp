@@ -110,7 +110,9 @@ LocalSandbox::NewRoot LocalSandbox::prepare_root(const SealedLayer* sealed) {
 }
 
 void LocalSandbox::set_root(const NewRoot& root, const Cancel& cancel) {
-    root.helper->errand(wire::Op::Root, root.message, {root.mounts.get(), root.name.get()}, cancel);
+    Reply reply = root.helper->errand(wire::Op::Root, root.message,
+                                      {root.mounts.get(), root.name.get()}, cancel);
+    if (!reply.payload.empty()) throw PathError("sandbox " + spec_.name + ": " + reply.payload);
     generation_++;
 }
 

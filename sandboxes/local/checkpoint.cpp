@@ -48,7 +48,9 @@ bool LocalSandbox::seal_by_rename(const Cancel& cancel) {
         NewRoot root = prepare_root(layer.get());
         try {
             set_root(root, Cancel()); // a few milliseconds, and nothing to go back to
-        } catch (...) {               // with which root, nobody knows
+        } catch (const PathError&) {
+            throw;
+        } catch (...) { // with which root, nobody knows
             held->close();
             throw;
         }

@@ -126,6 +126,7 @@ class LocalSandbox final : public Sandbox {
     };
     // With a fresh writable layer on `layers_`. `sealed`: what the one in use becomes.
     NewRoot prepare_root(const SealedLayer* sealed); // may fail: nothing has changed
+    // PathError: the inside has put something where a mount belongs, and nothing has changed.
     void set_root(const NewRoot& root, const Cancel& cancel);
     void make_writable(const Path& writable) const;
     std::string root_message(const Path& writable, const SealedLayer* sealed) const;

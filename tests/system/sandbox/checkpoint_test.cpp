@@ -46,6 +46,30 @@ TEST_CASE("a checkpoint leaves what was changed at the root and in /etc as it is
     CHECK(sh(backend().start_from({}, checkpoint, Cancel())->main(), look).out == before);
 }
 
+TEST_CASE("a checkpoint that the inside has made impossible leaves the sandbox as it is") {
+    TempFolder shown;
+    std::filesystem::permissions(shown.path(), std::filesystem::perms(0755));
+    RealFileSystem().write(shown.path() / "file", "shown\n", 0644);
+    SandboxSpec spec;
+    spec.folders_ro = {{shown.path(), "/opt/kit/deep"}};
+    auto environment = host_environment(spec);
+    Sandbox& box = environment->main();
+    REQUIRE(sh(box, "echo mine > /mine && mv /opt/kit /opt/moved").ok());
+    std::string in_its_place = GENERATE("ln -s /etc /opt/kit", "touch /opt/kit",
+                                        "mkdir /opt/kit && ln -s /etc /opt/kit/deep");
+    REQUIRE(sh(box, in_its_place).ok());
+    for (int again = 0; again < 2; ++again)
+        CHECK_THROWS_WITH(box.checkpoint(Cancel()), Catch::Contains("/opt/kit/deep"));
+    CHECK(sh(box, "cat /mine /opt/moved/deep/file").out == "mine\nshown\n");
+    REQUIRE(sh(box, "rm -r /opt/kit").ok()); // with nothing there a folder is made
+    auto checkpoint = box.checkpoint(Cancel());
+    CHECK(sh(box, "cat /mine /opt/kit/deep/file").out == "mine\nshown\n");
+    EnvironmentSpec again;
+    again.sandboxes = {spec};
+    auto from = backend().start_from(again, checkpoint, Cancel());
+    CHECK(sh(from->main(), "cat /mine /opt/kit/deep/file").out == "mine\nshown\n");
+}
+
 TEST_CASE("more layers than fit into 255 bytes of a mount option") {
     if (!as_root()) {
         WARN("skipped: the layers are made by hand, as root");

@@ -210,8 +210,8 @@ class Sandbox {
     virtual void set_network(const NetworkPolicy& policy, const Cancel& cancel) = 0;
     virtual ResourceUsage usage() = 0;
 
-    // Seals the writable layer and goes on with a new one on top. Throws Error(Sandbox) if a
-    // process still runs that cannot be frozen.
+    // Seals the writable layer; goes on with a new one on top. Error(Sandbox): a process cannot be
+    // frozen. PathError: the inside has put a link or a file where one of its mounts belongs.
     virtual std::shared_ptr<Checkpoint> checkpoint(const Cancel& cancel) = 0;
 
     // Capability queries: throw Error(Unsupported) where there is none.
