@@ -1,7 +1,7 @@
-# How every target of the project is declared. The link edges that are declared here are written to
-# <build>/edges.txt, and tests/layering holds them against cmake/layers.txt.
+# How every target of the project is declared. What the targets of a layer link, however they came to
+# link it, is written to <build>/edges.txt, and tests/layering holds that against cmake/layers.txt.
 
-set_property(GLOBAL PROPERTY ASSAY_EDGES "")
+set_property(GLOBAL PROPERTY ASSAY_LAYERED "") # pairs: layer, target
 
 # assay_library(NAME SOURCES a.cpp... LINKS assay_base... [PRIVATE_LINKS fmt::fmt...])
 # Public headers are in <folder>/include/assay/<name>/, private ones beside the sources.
@@ -18,9 +18,7 @@ function(assay_library NAME)
         target_include_directories(${_target} INTERFACE include)
         target_link_libraries(${_target} INTERFACE ${A_LINKS})
     endif()
-    foreach(_to IN LISTS A_LINKS A_PRIVATE_LINKS)
-        set_property(GLOBAL APPEND PROPERTY ASSAY_EDGES "${_target} ${_to}")
-    endforeach()
+    set_property(GLOBAL APPEND PROPERTY ASSAY_LAYERED ${_target} ${_target})
 endfunction()
 
 # A small static helper program (launcher, init): no sanitizer, no shared library.
@@ -80,7 +78,24 @@ function(assay_fuzz NAME)
 endfunction()
 
 function(assay_write_edges)
-    get_property(_edges GLOBAL PROPERTY ASSAY_EDGES)
+    get_property(_pairs GLOBAL PROPERTY ASSAY_LAYERED)
+    set(_edges "")
+    while(_pairs)
+        list(POP_FRONT _pairs _layer _target)
+        foreach(_property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+            get_target_property(_links ${_target} ${_property})
+            string(GENEX_STRIP "${_links}" _links) # $<LINK_ONLY:x> repeats what LINK_LIBRARIES has
+            foreach(_to IN LISTS _links)
+                string(REGEX REPLACE "^assay_suite_.*" assay_suites _to ${_to})
+                # "::@" is how CMake marks the folder of a link made from elsewhere.
+                if(_to AND NOT _to STREQUAL _layer
+                   AND NOT _to MATCHES "^(assay_(warnings|sanitizers)$|::@)")
+                    list(APPEND _edges "${_layer} ${_to}")
+                endif()
+            endforeach()
+        endforeach()
+    endwhile()
+    list(REMOVE_DUPLICATES _edges)
     list(SORT _edges)
     list(JOIN _edges "\n" _text)
     file(WRITE ${CMAKE_BINARY_DIR}/edges.txt "${_text}\n")
