@@ -59,6 +59,12 @@ class Traces {
     }
 
     std::size_t processes() const { return pids_.size(); }
+    std::vector<int> named(std::string_view program) const {
+        std::vector<int> out;
+        for (int pid : pids_)
+            if (trim(slurp(proc(pid, "comm"))) == program) out.push_back(pid);
+        return out;
+    }
     std::size_t namespaces() const { return namespaces_.size(); }
 
     // One line for each thing that is still there; also mounts that name `folder`.
