@@ -4,6 +4,7 @@
 #include "assay/kernels/rms_norm.h"
 #include "catch.h"
 #include "rms_norm_cases.h"
+#include "skip.h"
 
 #include <bit>
 #include <cmath>
@@ -69,7 +70,8 @@ void rms_norm_in_another_order(const RmsNormArgs& args, void*) {
 TEST_CASE("rms_norm: every variant equals the reference bit for bit") {
     for (const RmsNormVariant& variant : rms_norm_variants()) {
         if (!variant.available()) {
-            std::printf("rms_norm/%s: skipped, not available on this machine\n", variant.name);
+            assay::test::note_skip(std::string("rms_norm/") + variant.name,
+                                   "not available on this machine");
             continue;
         }
         for (const RmsNormCase& c : cases::kRmsNorm) {

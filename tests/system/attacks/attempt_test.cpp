@@ -171,7 +171,7 @@ void check_scored_zero(const StoredAttempt& attempt) {
 
 bool limits(bool SandboxCapabilities::* which, const char* what) {
     if (guarded(), backend().capabilities().*which) return true;
-    WARN("skipped: no cgroup on this machine limits " << what);
+    skip(std::string("no cgroup on this machine limits ") + what);
     return false;
 }
 

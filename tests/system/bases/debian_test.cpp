@@ -3,6 +3,7 @@
 #include "assay/base/text.h"
 #include "assay/sandboxes/local.h"
 #include "catch.h"
+#include "skip.h"
 
 #include <unistd.h>
 
@@ -13,8 +14,7 @@ using namespace assay;
 
 TEST_CASE("debian:SUITE with a package, installed and reaching the archive") {
     if (::geteuid() != 0 || ::access("/usr/sbin/debootstrap", X_OK) != 0) {
-        std::printf("skipped: debootstrap as root is needed\n");
-        std::exit(77);
+        test::skip_program("debootstrap as root is needed");
     }
     Path work = Path(ASSAY_BUILD_DIR) / "bases-tests";
     BaseMakerOptions bases;
@@ -32,8 +32,7 @@ TEST_CASE("debian:SUITE with a package, installed and reaching the archive") {
         environment = backend->start(spec, Cancel());
     } catch (const Error& e) {
         if (e.kind() == ErrorKind::Internal) throw;
-        std::printf("skipped: %s\n", e.render().c_str()); // no archive, no network, no backend
-        std::exit(77);
+        test::skip_program(e.message()); // no archive, no network, no backend
     }
     auto sh = [&](const std::string& command) {
         return run_shell(environment->main(), command, {}, Cancel()).out;

@@ -4,6 +4,7 @@
 #include "assay/suites/mcp_atlas.h"
 #include "catch.h"
 #include "fake_trial.h"
+#include "skip.h"
 #include "support.h"
 
 using namespace assay;
@@ -66,8 +67,7 @@ std::string server_json(const std::string& name, const std::string& command,
 TEST_CASE("the samples in sandboxes: oracle passes, with the scripted judge") {
     auto suite = make_mcp_atlas({});
     auto set = suite->load({}, {});
-    for (const auto& [id, why] : set->refused())
-        std::printf("skipped: %s: %s\n", id.c_str(), why.c_str());
+    for (const auto& [id, why] : set->refused()) test::note_skip(id, why);
     REQUIRE(set->headers().size() >= 2);
     for (std::size_t i = 0; i < set->headers().size(); ++i) {
         TaskRef task = set->open(i);

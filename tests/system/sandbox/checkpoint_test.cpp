@@ -1,4 +1,5 @@
 #include "catch.h"
+#include "skip.h"
 #include "support.h"
 
 #include <filesystem>
@@ -72,7 +73,7 @@ TEST_CASE("a checkpoint that the inside has made impossible leaves the sandbox a
 
 TEST_CASE("more layers than fit into 255 bytes of a mount option") {
     if (!as_root()) {
-        WARN("skipped: the layers are made by hand, as root");
+        skip("the layers are made by hand, as root");
         return;
     }
     TempFolder folder;
@@ -93,7 +94,7 @@ TEST_CASE("more layers than fit into 255 bytes of a mount option") {
 
 TEST_CASE("with processes running the changed files are copied while they are frozen") {
     if (!as_root()) {
-        WARN("skipped: no writable cgroup to freeze with");
+        skip("no writable cgroup to freeze with");
         return;
     }
     auto environment = host_environment();

@@ -1,11 +1,12 @@
 #include "catch.h"
+#include "skip.h"
 #include "support.h"
 
 namespace assay::test {
 
 TEST_CASE("a fork bomb stays below its limit and the sandbox survives it") {
     if (!backend().capabilities().limit_pids) {
-        WARN("skipped: no pids cgroup on this machine");
+        skip("no pids cgroup on this machine");
         return;
     }
     SandboxSpec spec;
@@ -37,7 +38,7 @@ print(n)')";
 
 TEST_CASE("a sandbox that names no limit has one on processes all the same") {
     if (!backend().capabilities().limit_pids) {
-        WARN("skipped: no pids cgroup on this machine");
+        skip("no pids cgroup on this machine");
         return;
     }
     auto environment = host_environment();
@@ -66,7 +67,7 @@ stop.set()')",
 
 TEST_CASE("a memory hog is killed, counted, and takes nobody else with it") {
     if (!backend().capabilities().limit_memory) {
-        WARN("skipped: no memory cgroup on this machine");
+        skip("no memory cgroup on this machine");
         return;
     }
     const std::string hog = "python3 -c 'x = bytearray(200 << 20); print(len(x))'";
@@ -86,7 +87,7 @@ TEST_CASE("a memory hog is killed, counted, and takes nobody else with it") {
 
 TEST_CASE("a processor limit holds and is counted") {
     if (!backend().capabilities().limit_cpus) {
-        WARN("skipped: no cpu cgroup on this machine");
+        skip("no cpu cgroup on this machine");
         return;
     }
     SandboxSpec spec;
@@ -140,7 +141,7 @@ TEST_CASE("a daemon left running survives; output held by a grandchild does not 
 
 TEST_CASE("as another user: identity, groups, home; its files are its own") {
     if (!backend().capabilities().multi_user) {
-        WARN("skipped: only one user here");
+        skip("only one user here");
         return;
     }
     auto environment = host_environment();

@@ -1,5 +1,6 @@
 #include "catch.h"
 #include "host_service.h"
+#include "skip.h"
 #include "support.h"
 
 #include <unistd.h>
@@ -18,7 +19,7 @@ TEST_CASE("a public network comes and goes while the sandbox runs") {
     auto modes = backend().capabilities().network;
     if (std::find(modes.begin(), modes.end(), NetworkMode::Public) == modes.end() || !has_route() ||
         ::access("/dev/net/tun", R_OK | W_OK) != 0) {
-        WARN("skipped: no pasta, no network on this machine, or no access to /dev/net/tun");
+        skip("no pasta, no network on this machine, or no access to /dev/net/tun");
         return;
     }
     HostService service;

@@ -5,6 +5,7 @@
 #include "catch.h"
 #include "compat.h"
 #include "sandbox_probe.h"
+#include "skip.h"
 
 using namespace assay;
 
@@ -53,7 +54,7 @@ TEST_CASE("the stand-ins come first in PATH and are read-only") {
     sh("printf '#!/bin/sh\\necho \"$@\"\\n' > /usr/local/sbin/apt-get; "
        "chmod +x /usr/local/sbin/apt-get");
     if (sh("command -v python3").find("/python3") == std::string::npos) {
-        WARN("skipped: no python3 on this machine");
+        test::skip("no python3 on this machine");
         return;
     }
     CHECK(sh("assay-python-modules 'no-such-a[extra]==1.0' 'No_Such.B>=2' json pytest-json-ctrf") ==
@@ -61,7 +62,7 @@ TEST_CASE("the stand-ins come first in PATH and are read-only") {
     CHECK(sh("uvx -p 3.13 -w json==1 --with=os python3 -c 'print(1 + 1)'").find("2\n") !=
           std::string::npos);
     if (sh("python3 -c 'import pytest' && echo there") != "there\n") {
-        WARN("skipped: no pytest on this machine");
+        test::skip("no pytest on this machine");
         return;
     }
     sh("mkdir /app && printf 'raise SystemExit(9)\\n' > /app/code.py && "
