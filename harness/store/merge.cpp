@@ -36,7 +36,7 @@ class Merger {
 
     void merge(const Path& part) {
         part_ = part.string();
-        attach(part);
+        Database reading = attach(part); // closed last: leaves no log's files beside the part
         {
             Transaction transaction(db_);
             if (plan_key(db_, "part") != plan_key(db_, "main")) refuse_other_plan(part_, target_);
@@ -55,18 +55,17 @@ class Merger {
     }
 
   private:
-    void attach(const Path& part) {
-        std::string uri;
-        { // the same checks and the same way of opening as any reader's
-            Database reading = open_for_reading(part);
-            bool immutable = sqlite3_uri_boolean(sqlite3_db_filename(reading.get(), "main"),
-                                                 "immutable", 0) != 0;
-            uri = sqlite_uri(part, immutable ? "immutable=1" : "mode=ro");
-        }
+    // The same checks and the same way of opening as any reader's.
+    Database attach(const Path& part) {
+        Database reading = open_for_reading(part);
+        bool immutable =
+            sqlite3_uri_boolean(sqlite3_db_filename(reading.get(), "main"), "immutable", 0) != 0;
+        std::string uri = sqlite_uri(part, immutable ? "immutable=1" : "mode=ro");
         Statement attach(db_, "ATTACH ? AS part");
         attach.bind(1, uri).run();
         db_.execute("CREATE TEMP TABLE mapped(part INTEGER PRIMARY KEY, main INTEGER NOT NULL, "
                     "known INTEGER NOT NULL)");
+        return reading;
     }
 
     // What has not finished is left out: it may finish yet, and then its rows will differ.

@@ -35,19 +35,26 @@ void lock_exclusively(Database& db) {
     db.execute("BEGIN EXCLUSIVE; COMMIT");
 }
 
+Path beside(Path path, const char* suffix) {
+    path += suffix;
+    return path;
+}
+
 // A read-only folder or medium has no room for SQLite's shared memory; without a log there is
-// nothing to share, and the file can be read as it is.
+// nothing to share, and the file can be read as it is. A rollback journal is not played back: it
+// may come from other people, and SQLite would remove files that it names.
 Database readable(const Path& path) {
-    Database db(path, Database::Mode::Read, "");
+    RealFileSystem files;
+    bool journal = files.exists(beside(path, "-journal"));
+    Database db(path, journal ? Database::Mode::Read : Database::Mode::ReadTidy, "");
     try {
         db.integer("SELECT count(*) FROM sqlite_schema");
         return db;
     } catch (const Error&) {
         int code = sqlite3_errcode(db.get()) & 0xff;
-        Path log = path;
-        log += "-wal";
-        RealFileSystem files;
-        if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || files.exists(log)) throw;
+        if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) ||
+            files.exists(beside(path, "-wal")))
+            throw;
     }
     return Database(path, Database::Mode::ReadImmutable, "");
 }
@@ -120,8 +127,7 @@ Database open_for_reading(const Path& path) {
 
 void create_file(const Path& path, const PlanRecord& plan, std::int64_t now,
                  const StoreOptions& options) {
-    Path part = path;
-    part += "-new";
+    Path part = beside(path, "-new");
     ::unlink(part.c_str());
     {
         Database db(part, Database::Mode::Create, options.vfs);

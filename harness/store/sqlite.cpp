@@ -14,6 +14,7 @@ int open_flags(Database::Mode mode) {
     case Database::Mode::Read:
     case Database::Mode::ReadImmutable:
         return flags | SQLITE_OPEN_READONLY;
+    case Database::Mode::ReadTidy: // SQLite falls back to reading if the file is protected
     case Database::Mode::Write:
         return flags | SQLITE_OPEN_READWRITE;
     case Database::Mode::Create:
@@ -87,11 +88,13 @@ Database::Database(const Path& path, Mode mode, const std::string& vfs)
         throw sqlite_error(name_, "open", code, raw != nullptr ? sqlite3_errmsg(raw) : "");
     // A writer may have to wait for a reader that checkpoints; a reader only for an exclusive
     // writer.
-    sqlite3_busy_timeout(raw, mode == Mode::Read ? 2000 : 5000);
+    bool reads = mode == Mode::Read || mode == Mode::ReadTidy;
+    sqlite3_busy_timeout(raw, reads ? 2000 : 5000);
     // Runs come from other people too: their schema may call no function that does anything.
     sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    if (mode == Mode::ReadTidy) execute("PRAGMA query_only=1");
 }
 
 void Database::fail(std::string_view doing) const {

@@ -27,7 +27,8 @@ namespace assay {
 
 class Database {
   public:
-    enum class Mode { Read, ReadImmutable, Write, Create };
+    // ReadTidy: reads as Read does, but the last to close removes the write-ahead log's files.
+    enum class Mode { Read, ReadTidy, ReadImmutable, Write, Create };
     // `vfs`: name of a registered SQLite VFS, empty for the default.
     Database(const Path& path, Mode mode, const std::string& vfs);
 

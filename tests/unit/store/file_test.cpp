@@ -213,7 +213,16 @@ TEST_CASE("store file: a finished run is one file, and can be read where nothing
     Path inside = folder.path() / "ro";
     std::filesystem::create_directories(inside);
     Path file = run_file(inside / "run.db", 1);
-    CHECK(std::distance(std::filesystem::directory_iterator(inside), {}) == 1);
+    auto files = [&] { return std::distance(std::filesystem::directory_iterator(inside), {}); };
+    CHECK(files() == 1);
+    {
+        auto one = RunReader::open(file), two = RunReader::open(file);
+        CHECK(one->tries().size() == 1);
+        CHECK(two->tries().size() == 1);
+    }
+    CHECK(files() == 1); // SQLite's own files are gone again
+    merge_runs({file}, folder.path() / "merged.db");
+    CHECK(files() == 1);
     ::chmod(inside.c_str(), 0500);
     CHECK(RunReader::open(file)->tries().size() == 1);
     CHECK(RunReader::open(file)->summary().status == "interrupted");
