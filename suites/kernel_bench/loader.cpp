@@ -445,6 +445,7 @@ class Loader {
 
     void finish() {
         task_->header.digest = "sha256:" + digest_.finish().hex();
+        task_->environment.sandboxes.front().workdir = "/app"; // where the answer belongs
         task_->claim.cpus = task_->threads;
         task_->claim.memory_bytes = 2ull << 30;
         task_->claim.sandboxes = 4; // the agent's, and verification's three rooms

@@ -70,6 +70,7 @@ Scored run(Suite& suite, const TaskRef& task, const std::string& answer) {
     SandboxTrial trial(backend().start(task->environment, Cancel()));
     suite.prepare(*task, trial);
     Sandbox& box = trial.environment().main();
+    REQUIRE(sh(box, "pwd").out == "/app\n"); // a shell begins where the answer belongs
     if (answer.empty())
         suite.solve(*task, trial);
     else if (answer != "none")
