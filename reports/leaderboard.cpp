@@ -1,3 +1,4 @@
+#include "assay/base/capture.h"
 #include "assay/base/text.h"
 #include "assay/reports/report.h"
 #include "run_data.h"
@@ -64,6 +65,26 @@ std::string leaderboard_text(const std::vector<Path>& runs) {
                                                      : "no"});
     }
     return table(rows);
+}
+
+std::vector<std::string> findings(const Path& file) {
+    RunData run = load_run(file);
+    std::vector<std::string> out;
+    for (const std::string& task : run.broken_tasks)
+        out.push_back("broken task: " + task + ": its own solution scored 0");
+    const TryRow* first = nullptr;
+    std::size_t parted = 0;
+    for (const AttemptData& attempt : run.attempts) {
+        const auto& error = attempt.row.end.error;
+        if (attempt.pending || !error || error->kind != "model/replay-mismatch") continue;
+        if (++parted == 1) first = &attempt.row;
+    }
+    if (first != nullptr)
+        out.push_back(fmt::format("replay mismatch: {} attempts parted from the recording, first "
+                                  "{}#{}: {}",
+                                  parted, first->task, first->attempt,
+                                  cut_middle(first->end.error->message, 600)));
+    return out;
 }
 
 } // namespace assay

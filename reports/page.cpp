@@ -160,7 +160,12 @@ std::string leaderboard(const std::vector<RunData>& runs) {
         "<p class=\"note\">Score: mean over tasks of each task's mean. "
         "Errors of sandbox, harness or verifier are left out of it and counted apart; the column "
         "&ldquo;errors as 0&rdquo; counts them as official harnesses do. Intervals: thick, tasks "
-        "fixed; thin, tasks sampled.</p></section>\n";
+        "fixed; thin, tasks sampled.</p>";
+    for (const RunData& run : runs)
+        for (const std::string& task : run.broken_tasks)
+            out += "<p class=\"note\">Broken task: " + html_escape(task) +
+                   ": its own solution scored 0.</p>";
+    out += "</section>\n";
     return out;
 }
 

@@ -135,6 +135,18 @@ void summarise(RunData& run, std::size_t index) {
     run.arms.push_back(std::move(arm));
 }
 
+std::vector<std::string> broken_tasks(const RunData& run) {
+    std::set<Id> oracles;
+    for (const ArmRecord& arm : run.plan.arms)
+        if (arm.agent == "oracle") oracles.insert(arm.id);
+    std::vector<std::string> out;
+    for (const AttemptData& attempt : run.attempts)
+        if (oracles.contains(attempt.row.arm) && attempt.counts && attempt.row.end.score == 0.0 &&
+            std::find(out.begin(), out.end(), attempt.row.task) == out.end())
+            out.push_back(attempt.row.task);
+    return out;
+}
+
 } // namespace
 
 RunData load_run(const Path& file) {
@@ -166,6 +178,7 @@ RunData load_run(const Path& file) {
         run.attempts.push_back(std::move(attempt));
     }
     for (std::size_t i = 0; i < run.plan.arms.size(); ++i) summarise(run, i);
+    run.broken_tasks = broken_tasks(run);
     return run;
 }
 

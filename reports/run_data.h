@@ -43,7 +43,8 @@ struct RunData {
     std::vector<std::string> environments;
     std::vector<AttemptData> attempts; // one a slot, in the plan's order
     std::vector<ArmSummary> arms;
-    std::string primary; // name of the primary metric
+    std::vector<std::string> broken_tasks; // whose own solution, run by the agent oracle, scored 0
+    std::string primary;                   // name of the primary metric
     std::unique_ptr<RunReader> reader;
 };
 

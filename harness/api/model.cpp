@@ -51,6 +51,8 @@ std::string_view to_string(ModelFault fault) {
         return "not-found";
     case ModelFault::Refused:
         return "refused";
+    case ModelFault::ReplayMismatch:
+        return "replay-mismatch";
     case ModelFault::Fatal:
         return "fatal";
     }

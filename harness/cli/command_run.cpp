@@ -118,6 +118,7 @@ int exit_code(const RunResult& result, bool all_have_a_result) {
 void print_summary(const RunResult& result, std::size_t planned, std::size_t open,
                    const RunArguments& arguments, const Path& file) {
     if (!arguments.quiet) std::fputs(leaderboard_text({file}).c_str(), stdout);
+    for (const std::string& line : findings(file)) std::printf("%s\n", printable(line).c_str());
     std::string rest;
     if (result.planned != planned) rest += fmt::format(" ({} in this start)", result.scored);
     if (result.in_error != 0) rest += fmt::format(", {} in error", result.in_error);

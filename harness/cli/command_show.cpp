@@ -4,6 +4,7 @@
 #include "assay/base/text.h"
 #include "attempts.h"
 #include "commands.h"
+#include "progress.h"
 #include "show_trajectory.h"
 
 #include <fmt/format.h>
@@ -129,9 +130,7 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
 }
 
 std::string one_line(std::string_view text, std::size_t limit) {
-    std::string out;
-    for (unsigned char c : utf8_clean(text))
-        out += c < 0x20 || c == 0x7f ? ' ' : static_cast<char>(c);
+    std::string out = printable(text);
     if (out.size() > limit) out = out.substr(0, utf8_floor(out, limit)) + "…";
     return out;
 }

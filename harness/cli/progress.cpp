@@ -21,14 +21,6 @@ std::size_t width_of(std::FILE* out) {
     return size.ws_col;
 }
 
-// Task names and error texts come from outside: no control character may reach the terminal.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (unsigned char c : utf8_clean(text))
-        out += c < 0x20 || c == 0x7f ? ' ' : static_cast<char>(c);
-    return out;
-}
-
 // A trace ends with the hint, if there is one; see error_record().
 std::string_view hint_of(std::string_view trace) {
     constexpr std::string_view kHint = "hint: ";
@@ -45,6 +37,13 @@ double since(std::chrono::steady_clock::time_point began) {
 }
 
 } // namespace
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (unsigned char c : utf8_clean(text))
+        out += c < 0x20 || c == 0x7f ? ' ' : static_cast<char>(c);
+    return out;
+}
 
 ProgressPrinter::Mode ProgressPrinter::mode_for(std::FILE* out, bool quiet) {
     if (quiet) return Mode::Quiet;

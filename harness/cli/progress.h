@@ -16,6 +16,9 @@
 
 namespace assay {
 
+// Task names and error texts come from outside: no control character may reach the terminal.
+std::string printable(std::string_view text);
+
 class ProgressPrinter final : public RunObserver {
   public:
     enum class Mode { Terminal, Lines, Quiet };

@@ -38,7 +38,7 @@ class ReplayModel final : public Model {
         const SeedKey& key = request.seed;
         std::optional<RecordedCall> call = source_->call(key.task, key.attempt, key.role, key.turn);
         if (!call)
-            throw ModelError(ModelFault::Fatal,
+            throw ModelError(ModelFault::ReplayMismatch,
                              where(key) + ": the recorded run has no such call; it ended before");
         if (auto difference = compare(request.messages, call->added_message_hashes))
             report(request, *difference);
@@ -81,7 +81,7 @@ class ReplayModel final : public Model {
 
     void report(const CompletionRequest& request, const std::string& difference) const {
         std::string text = where(request.seed) + ": " + difference;
-        if (!loose_) throw ModelError(ModelFault::Fatal, text);
+        if (!loose_) throw ModelError(ModelFault::ReplayMismatch, text);
         log_warn("{}", text);
         if (warn_) warn_(text);
         if (request.events != nullptr)

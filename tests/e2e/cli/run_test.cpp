@@ -358,6 +358,24 @@ TEST_CASE("--logprobs asks the model for them, and they are stored; a resume ask
     assay.write_sums(1);
     OpenAiServer server;
     server.status(401, "{}"); // of the first start: no result
+TEST_CASE("a replay that parts from its recording is told apart at the end, also quietly") {
+    Binary assay;
+    assay.write_sums(1);
+    assay.write_model(0, "it is 2");
+    REQUIRE(
+        assay(run_sums("r.db", {"--agent", "tools", "--model", "script:model.json"})).exit.code ==
+        0);
+    assay.write_sums(3);
+    CommandResult replay =
+        assay(run_sums("again.db", {"--agent", "tools", "--model", "replay:r.db", "--quiet"}));
+    INFO(replay.out << replay.err);
+    CHECK(replay.exit.code == 1);
+    CHECK_THAT(replay.out, Catch::Contains("replay mismatch: 2 attempts parted from the recording, "
+                                           "first sum-1-1#1: replay:r.db") &&
+                               Catch::Contains("1 of 3 attempts ended with a score, 2 in error"));
+    CHECK(assay.attempts("again.db")[1]["error"]["kind"] == "model/replay-mismatch");
+}
+
     server.json(
         R"({"choices":[{"index":0,"message":{"role":"assistant","content":"1"},)"
         R"("finish_reason":"stop","logprobs":{"content":[{"token":"token_id:5","logprob":-0.5,)"

@@ -102,6 +102,44 @@ TEST_CASE("without any script the tables are there, and nothing is loaded from e
     CHECK(text.find("1 infrastructure error") != std::string::npos);
 }
 
+TEST_CASE("tasks whose own solution scored 0 and replays that parted are named") {
+    using namespace assay::test;
+    for (const char* agent : {"oracle", "tools"}) {
+        TempFolder folder;
+        Path file = folder.path() / "run.db";
+        PlanRecord plan = test::make_plan(3, 2);
+        plan.arms[0].agent = agent;
+        {
+            auto store = RunStore::create(file, plan, {});
+            const double scores[] = {0, 1, 0.5, 0, 1}; // task 0 both times
+            for (std::size_t i = 0; i < plan.slots.size(); ++i) {
+                TryEnd end;
+                if (i < std::size(scores)) {
+                    end.attempt_class = AttemptClass::Scored;
+                    end.score = scores[i];
+                    end.accepted = true;
+                } else {
+                    end.error = ErrorRecord{"model/replay-mismatch", "message 3 differs", ""};
+                }
+                write_try(*store, plan.slots[i], end, 0);
+            }
+        }
+        std::vector<std::string> wanted = {
+            "replay mismatch: 1 attempts parted from the recording, first task-2#2: message 3 "
+            "differs"};
+        std::string page = render_report({file}, {});
+        const std::string noted = "Broken task: &lt;img";
+        if (agent == std::string("oracle")) {
+            wanted.insert(wanted.begin(),
+                          "broken task: " + kHostile[1] + ": its own solution scored 0");
+            CHECK_THAT(page, Catch::Contains(noted));
+        } else {
+            CHECK_THAT(page, !Catch::Contains(noted));
+        }
+        CHECK(findings(file) == wanted);
+    }
+}
+
 TEST_CASE("a budget keeps the file small and says what it left out") {
     TempFolder folder;
     Path run = test::make_run(folder.path());

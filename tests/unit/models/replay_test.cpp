@@ -70,6 +70,7 @@ TEST_CASE("replay: answers call by call, and names the first message that differ
                 model->complete(request, {}, Cancel());
                 FAIL("no error");
             } catch (const ModelError& e) {
+                CHECK(e.fault() == ModelFault::ReplayMismatch);
                 text = e.message();
             }
         }

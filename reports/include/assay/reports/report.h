@@ -18,8 +18,11 @@ struct ReportOptions {
 // The whole file as text. Throws Error(Input) if a run cannot be read.
 std::string render_report(const std::vector<Path>& runs, const ReportOptions& options);
 
-// The leaderboard of the runs as plain text columns, for the end of `assay run` and for `assay
-// list`.
+// The leaderboard of the runs as plain text columns, for the end of `assay run`.
 std::string leaderboard_text(const std::vector<Path>& runs);
+
+// What no score tells, a line each: tasks whose own solution does not pass, replays that parted
+// from their recording. Task names and messages are as they came.
+std::vector<std::string> findings(const Path& run);
 
 } // namespace assay

@@ -105,6 +105,7 @@ enum class ModelFault {
     Auth,            // key missing or refused
     NotFound,        // no such model
     Refused,         // safety refusal without content
+    ReplayMismatch,  // the run has parted from the one that is replayed
     Fatal,           // anything else that a retry will not mend
 };
 std::string_view to_string(ModelFault fault);
