@@ -2,6 +2,7 @@
 #include "assay/base/error.h"
 #include "assay/reports/export.h"
 #include "assay/reports/report.h"
+#include "assay/store/reader.h"
 #include "assay/store/store.h"
 #include "commands.h"
 #include "output_file.h"
@@ -12,7 +13,13 @@ namespace assay {
 
 int command_merge(const Arguments& arguments) {
     merge_runs(arguments.files, arguments.out);
-    std::printf("%zu parts are in %s\n", arguments.files.size(), arguments.out.c_str());
+    auto whole = RunReader::open(arguments.out);
+    std::size_t planned = whole->plan().slots.size(), ended = 0;
+    for (const TryRow& row : whole->tries()) ended += row.end.accepted ? 1 : 0;
+    std::printf("%zu parts are in %s: %zu of %zu attempts have a result", arguments.files.size(),
+                arguments.out.c_str(), ended, planned);
+    if (ended != planned) std::printf(", %zu are missing", planned - ended);
+    std::printf("\n");
     return 0;
 }
 
