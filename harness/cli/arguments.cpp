@@ -216,7 +216,8 @@ void Parser::add_reading_commands() {
         ->type_name("FORMAT")
         ->required()
         ->check(CLI::IsMember({"harbor", "atif", "csv", "junit"}));
-    exported->add_option("-o,--output", out.out, "file or folder to write")
+    exported
+        ->add_option("-o,--output", out.out, "file or folder to write; replaces an earlier export")
         ->type_name("PATH")
         ->required();
 }

@@ -35,12 +35,11 @@ int command_report(const Arguments& arguments) {
 int command_export(const Arguments& arguments) {
     const Path& run = arguments.files.at(0);
     const Path out = arguments.out;
-    if (arguments.format == "atif") {
-        export_atif(run, out); // a folder; its names are those of attempts
-    } else if (arguments.format == "harbor") {
-        refuse_foreign(out / "config.json", R"("job_name")");
-        refuse_foreign(out / "result.json", R"("n_total_trials")");
-        export_harbor(run, out);
+    if (arguments.format == "atif" || arguments.format == "harbor") {
+        refuse_foreign_folder(out, arguments.format);
+        auto write = arguments.format == "atif" ? export_atif : export_harbor;
+        write(run, out);
+        mark_folder(out, arguments.format);
     } else if (arguments.format == "csv") {
         refuse_foreign(out, "suite,agent,model,task,family,attempt,class,");
         RealFileSystem().write(out, export_csv(run), 0644);

@@ -9,6 +9,7 @@ namespace assay {
 namespace {
 
 constexpr std::size_t kHead = 64u << 10;
+constexpr const char* kFolderMark = ".assay-export"; // holds the format
 
 bool replaceable(const Path& file, std::string_view mark) {
     std::error_code failed; // of a folder or a device
@@ -21,14 +22,28 @@ bool replaceable(const Path& file, std::string_view mark) {
     return head.find(mark) != std::string::npos;
 }
 
+[[noreturn]] void refuse(const Path& path) {
+    throw Error(ErrorKind::Usage, "write " + path.string() +
+                                      ": it is there already, and not an earlier output of "
+                                      "this command")
+        .hint("give another name");
+}
+
 } // namespace
 
 void refuse_foreign(const Path& file, std::string_view mark) {
-    if (RealFileSystem().exists(file) && !replaceable(file, mark))
-        throw Error(ErrorKind::Usage, "write " + file.string() +
-                                          ": it is there already, and not an earlier output of "
-                                          "this command")
-            .hint("give another name");
+    if (RealFileSystem().exists(file) && !replaceable(file, mark)) refuse(file);
+}
+
+void refuse_foreign_folder(const Path& folder, const std::string& format) {
+    RealFileSystem files;
+    if (!files.exists(folder)) return;
+    if (!std::filesystem::is_directory(folder)) refuse(folder);
+    if (!files.list(folder).empty() && !replaceable(folder / kFolderMark, format)) refuse(folder);
+}
+
+void mark_folder(const Path& folder, const std::string& format) {
+    RealFileSystem().write(folder / kFolderMark, format + "\n");
 }
 
 } // namespace assay

@@ -3,6 +3,8 @@
 #include "binary.h"
 #include "openai_server.h"
 
+#include <filesystem>
+#include <map>
 #include <set>
 
 using namespace assay;
@@ -130,15 +132,15 @@ TEST_CASE("the shards of a plan merge to the whole") {
         CHECK_THAT(assay({"resume", file, "--shard", part}).out,
                    Catch::Contains("7 of 7 attempts ended with a score (0 in this start)\n"));
     }
-    CommandResult merged =
-        assay({"merge", "part1.db", "part2.db", "part3.db", "--out", "whole.db"});
     CommandResult some = assay({"merge", "part1.db", "part3.db", "--out", "whole.db"});
     CHECK_THAT(some.out, Catch::Contains("14 of 21 attempts have a result, 7 are missing\n"));
+    CommandResult merged =
+        assay({"merge", "part1.db", "part2.db", "part3.db", "--out", "whole.db"});
     INFO(merged.err);
     REQUIRE(merged.exit.code == 0);
+    CHECK_THAT(merged.out, Catch::Contains("21 of 21 attempts have a result\n"));
     REQUIRE(assay({"run", "--plan", "plan.json", "--out", "direct.db"}).exit.code == 0);
     Json whole = assay.show("whole.db"), direct = assay.show("direct.db");
-    CHECK_THAT(merged.out, Catch::Contains("21 of 21 attempts have a result\n"));
     CHECK(names(whole) == names(direct));
     CHECK(names(whole) == seen);
     CHECK(whole["attempts"].size() == 21);
@@ -356,11 +358,6 @@ TEST_CASE("an attempt that ended at a limit is replayed to the same limit") {
     }
 }
 
-TEST_CASE("--logprobs asks the model for them, and they are stored; a resume asks again") {
-    Binary assay;
-    assay.write_sums(1);
-    OpenAiServer server;
-    server.status(401, "{}"); // of the first start: no result
 TEST_CASE("a replay that parts from its recording is told apart at the end, also quietly") {
     Binary assay;
     assay.write_sums(1);
@@ -379,6 +376,11 @@ TEST_CASE("a replay that parts from its recording is told apart at the end, also
     CHECK(assay.attempts("again.db")[1]["error"]["kind"] == "model/replay-mismatch");
 }
 
+TEST_CASE("--logprobs asks the model for them, and they are stored; a resume asks again") {
+    Binary assay;
+    assay.write_sums(1);
+    OpenAiServer server;
+    server.status(401, "{}"); // of the first start: no result
     server.json(
         R"({"choices":[{"index":0,"message":{"role":"assistant","content":"1"},)"
         R"("finish_reason":"stop","logprobs":{"content":[{"token":"token_id:5","logprob":-0.5,)"
@@ -480,8 +482,7 @@ TEST_CASE("an earlier output is replaced, a file of someone else's is not") {
         {"report", "r.db", "-o"},
         {"plan", "example", "--agent", "oracle", "--out"},
         {"export", "r.db", "--format", "csv", "-o"},
-        {"export", "r.db", "--format", "junit", "-o"},
-        {"export", "r.db", "--format", "harbor", "-o"}};
+        {"export", "r.db", "--format", "junit", "-o"}};
     const std::string run = assay.read("r.db");
     int number = 0;
     for (const auto& command : commands) {
@@ -494,21 +495,43 @@ TEST_CASE("an earlier output is replaced, a file of someone else's is not") {
         INFO(command.at(0) << " " << own);
         CHECK(into(own).exit.code == 0);
         CHECK(into(own).exit.code == 0);
-        bool folder = command.size() > 3 && command[3] == "harbor";
         for (const char* foreign : {"{\"mine\": 1}\n", "<!doctype html>\n<p>mine\n"}) {
-            std::string name = folder ? own + "/config.json" : "foreign";
-            assay.write(name, foreign);
-            CommandResult refused = into(folder ? own : name);
+            assay.write("foreign", foreign);
+            CommandResult refused = into("foreign");
             CHECK(refused.exit.code == 64);
             CHECK_THAT(refused.err, Catch::Contains("give another name"));
-            CHECK(assay.read(name) == foreign);
+            CHECK(assay.read("foreign") == foreign);
         }
         assay.write("empty", ""); // as mktemp makes it
-        if (!folder) {
-            CHECK(into("empty").exit.code == 0);
-            CHECK(into("r.db").exit.code == 64);
-            CHECK(into("/dev/null").exit.code == 64);
-        }
+        CHECK(into("empty").exit.code == 0);
+        CHECK(into("r.db").exit.code == 64);
+        CHECK(into("/dev/null").exit.code == 64);
     }
     CHECK(assay.read("r.db") == run);
+}
+
+TEST_CASE("an exported folder is replaced, a folder of someone else's is not") {
+    Binary assay;
+    assay.write_sums(1);
+    REQUIRE(assay(run_sums("r.db", {"--agent", "oracle"})).exit.code == 0);
+    const std::map<std::string, std::string> one_of = {{"atif", "sum-0-1__oracle__1.json"},
+                                                       {"harbor", "config.json"}};
+    for (const auto& [format, file] : one_of) {
+        auto into = [&, name = format](const std::string& folder) {
+            return assay({"export", "r.db", "--format", name, "-o", folder});
+        };
+        INFO(format);
+        std::filesystem::create_directory(assay.folder() / ("own-" + format));
+        CHECK(into("own-" + format).exit.code == 0); // an empty one
+        CHECK(into("own-" + format).exit.code == 0);
+        std::filesystem::create_directory(assay.folder() / ("foreign-" + format));
+        std::string mine = "foreign-" + format + "/" + file;
+        assay.write(mine, "mine");
+        CommandResult refused = into("foreign-" + format);
+        CHECK(refused.exit.code == 64);
+        CHECK_THAT(refused.err, Catch::Contains("give another name"));
+        CHECK(assay.read(mine) == "mine");
+        CHECK(into(mine).exit.code == 64);
+    }
+    CHECK(assay({"export", "r.db", "--format", "atif", "-o", "own-harbor"}).exit.code == 64);
 }
