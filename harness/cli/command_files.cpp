@@ -28,7 +28,7 @@ int command_report(const Arguments& arguments) {
     ReportOptions options;
     options.title = arguments.title;
     RealFileSystem().write(arguments.out, render_report(arguments.files, options), 0644);
-    std::printf("%s\n", arguments.out.c_str());
+    std::printf("%s%s\n", leaderboard_text(arguments.files).c_str(), arguments.out.c_str());
     return 0;
 }
 

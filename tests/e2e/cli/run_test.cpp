@@ -438,7 +438,11 @@ TEST_CASE("a run is reported and exported") {
     Binary assay;
     assay.write_sums(2);
     REQUIRE(assay(run_sums("r.db", {"--agent", "oracle"})).exit.code == 0);
-    CHECK(assay({"report", "r.db", "-o", "r.html"}).exit.code == 0);
+    REQUIRE(assay(run_sums("n.db", {"--agent", "noop"})).exit.code == 0);
+    CommandResult report = assay({"report", "r.db", "n.db", "-o", "r.html"});
+    CHECK(report.exit.code == 0);
+    CHECK_THAT(report.out, Catch::StartsWith("suite ") && Catch::Contains("oracle  100.0") &&
+                               Catch::Contains("noop    0.0") && Catch::EndsWith("r.html\n"));
     CHECK_THAT(assay.read("r.html"), Catch::Contains("sum-1-1"));
     for (const char* format : {"harbor", "atif", "csv", "junit"}) {
         CommandResult result =
