@@ -78,9 +78,9 @@ Path own_folder(const std::string& mount_point, const std::string& root, const s
     return Path(mount_point + (rest == "/" ? "" : rest));
 }
 
-std::vector<Mounted> find_hierarchies() {
+std::vector<Mounted> find_hierarchies(const Path& proc_self) {
     std::vector<Mounted> out;
-    std::string mounts = slurp("/proc/self/mountinfo"), groups = slurp("/proc/self/cgroup");
+    std::string mounts = slurp(proc_self / "mountinfo"), groups = slurp(proc_self / "cgroup");
     for (std::string_view line : split_lines(mounts)) {
         std::vector<std::string> f = words(line, ' ');
         auto dash = std::find(f.begin(), f.end(), "-");
@@ -103,17 +103,24 @@ std::vector<Mounted> find_hierarchies() {
     return out;
 }
 
-// v2 lets a cgroup hand controllers down only while it has no process of its own. If all that is in
-// ours is ourselves, we step down into a leaf.
-bool hand_down(const Path& cgroup, std::string_view controller, bool may_step_down) {
-    std::string wanted = "+" + std::string(controller);
-    if (put(cgroup / "cgroup.subtree_control", wanted)) return true;
-    if (errno != EBUSY || !may_step_down) return false;
-    for (const std::string& pid : words(slurp(cgroup / "cgroup.procs"), '\n'))
-        if (pid != std::to_string(::getpid())) return false;
-    Path leaf = cgroup / "assay-self";
+constexpr const char* kLeaf = "assay-self";
+
+// v2 lets a cgroup other than the root hand controllers down only while it has no process of its
+// own (else EBUSY). If all that is in ours is ourselves, we step down into a leaf, for good.
+void step_down(const Path& own) {
+    std::vector<std::string> pids = words(slurp(own / "cgroup.procs"), '\n');
+    std::string self = std::to_string(::getpid());
+    if (pids.empty() || std::any_of(pids.begin(), pids.end(), [&](const std::string& pid) {
+            return pid != self; // "0": of a pid namespace that we cannot see
+        }))
+        return;
+    Path leaf = own / kLeaf;
     ::mkdir(leaf.c_str(), 0755);
-    return put(leaf / "cgroup.procs", "0") && put(cgroup / "cgroup.subtree_control", wanted);
+    put(leaf / "cgroup.procs", "0");
+}
+
+bool hand_down(const Path& cgroup, const std::string& controller) {
+    return put(cgroup / "cgroup.subtree_control", "+" + controller);
 }
 
 } // namespace
@@ -130,19 +137,29 @@ void RunCgroups::open_v1(const Path& own, const std::string& controllers,
     runs_.push_back({folder, false, names});
 }
 
-void RunCgroups::open_v2(const Path& own, const std::string& run_id) {
+void RunCgroups::open_v2(Path own, const std::string& run_id) {
+    if (own.filename() == kLeaf) own = own.parent_path(); // an earlier run stepped down
+    // To move a process takes a writable cgroup.procs in the common ancestor, beside the folder.
+    if (::access((own / "cgroup.procs").c_str(), W_OK) != 0) return;
     Path folder = own / ("assay-" + run_id);
     if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return;
-    std::vector<std::string> names;
-    for (const char* name : {"cpu", "memory", "pids"})
-        if (has(words(slurp(own / "cgroup.controllers"), ' '), name) &&
-            hand_down(own, name, true) && hand_down(folder, name, false))
-            names.emplace_back(name);
+    std::vector<std::string> available, names;
+    for (std::string& name : words(slurp(own / "cgroup.controllers"), ' '))
+        if (name == "cpu" || name == "memory" || name == "pids")
+            available.push_back(std::move(name));
+    if (!available.empty()) step_down(own);
+    for (const std::string& name : available) {
+        if (hand_down(own, name) && hand_down(folder, name))
+            names.push_back(name);
+        else if (errno == EBUSY)
+            why_not_ = "other processes are in our cgroup; start assay in one of its own, for "
+                       "instance by systemd-run --scope -p Delegate=yes";
+    }
     runs_.push_back({folder, true, names});
 }
 
-RunCgroups::RunCgroups(const std::string& run_id) {
-    for (const Mounted& m : find_hierarchies()) {
+RunCgroups::RunCgroups(const std::string& run_id, const Path& proc_self) {
+    for (const Mounted& m : find_hierarchies(proc_self)) {
         if (m.v2)
             open_v2(m.own, run_id);
         else
@@ -152,15 +169,18 @@ RunCgroups::RunCgroups(const std::string& run_id) {
         support_.cpu |= has(run.controllers, "cpu");
         support_.memory |= has(run.controllers, "memory");
         support_.pids |= has(run.controllers, "pids");
-        support_.usage |= has(run.controllers, "memory") || has(run.controllers, "cpuacct");
+        support_.usage |=
+            run.v2 || has(run.controllers, "memory") || has(run.controllers, "cpuacct");
         support_.freeze |= run.v2 || has(run.controllers, "freezer");
     }
+    std::string missing;
     auto miss = [&](bool there, const char* what) {
-        if (!there) support_.notes += std::string(what) + " is not limited: no writable cgroup; ";
+        if (!there) missing += (missing.empty() ? "" : ", ") + std::string(what);
     };
     miss(support_.cpu, "cpu time");
     miss(support_.memory, "memory");
     miss(support_.pids, "the number of processes");
+    if (!missing.empty()) support_.notes = "not limited: " + missing + " (" + why_not_ + "); ";
 }
 
 RunCgroups::~RunCgroups() {
@@ -285,8 +305,10 @@ void SandboxCgroup::kill() {
     thaw();
     for (const Folder& f : folders_) {
         if (f.v2 && put(f.path / "cgroup.kill", "1")) continue;
-        for (const std::string& pid : words(slurp(f.path / "cgroup.procs"), '\n'))
-            ::kill(std::atoi(pid.c_str()), SIGKILL);
+        for (const std::string& text : words(slurp(f.path / "cgroup.procs"), '\n')) {
+            int pid = std::atoi(text.c_str()); // 0: of a pid namespace that we cannot see
+            if (pid > 0) ::kill(pid, SIGKILL);
+        }
     }
 }
 

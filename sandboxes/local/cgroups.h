@@ -14,7 +14,7 @@ namespace assay::local {
 
 struct CgroupSupport {
     bool cpu = false, memory = false, pids = false, usage = false, freeze = false;
-    std::string notes; // "memory: no writable hierarchy"
+    std::string notes; // "not limited: memory (no writable cgroup); "
 };
 
 class SandboxCgroup {
@@ -41,7 +41,8 @@ class SandboxCgroup {
 
 class RunCgroups {
   public:
-    explicit RunCgroups(const std::string& run_id);
+    // `proc_self` has the files mountinfo and cgroup, which say what is mounted and where we are.
+    explicit RunCgroups(const std::string& run_id, const Path& proc_self = "/proc/self");
     ~RunCgroups();
     const CgroupSupport& support() const { return support_; }
     std::vector<std::string> folders() const;
@@ -49,9 +50,10 @@ class RunCgroups {
 
   private:
     void open_v1(const Path& own, const std::string& controllers, const std::string& run_id);
-    void open_v2(const Path& own, const std::string& run_id);
+    void open_v2(Path own, const std::string& run_id);
     std::vector<SandboxCgroup::Folder> runs_;
     CgroupSupport support_;
+    std::string why_not_ = "no writable cgroup"; // what limits are missing
 };
 
 } // namespace assay::local
