@@ -23,6 +23,10 @@ std::unique_ptr<Terminal> Sandbox::open_terminal(const std::vector<std::string>&
     throw Error(ErrorKind::Unsupported, "sandbox " + name() + " has no terminals");
 }
 
+LayerTar Sandbox::layer_tar(std::uint64_t, const Cancel&) {
+    throw Error(ErrorKind::Unsupported, "sandbox " + name() + " has no layer that could be kept");
+}
+
 namespace {
 
 constexpr auto kKillGrace = std::chrono::seconds(2);

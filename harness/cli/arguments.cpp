@@ -25,6 +25,7 @@ CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std
     return app->add_option(name, into, help)->allow_extra_args(false);
 }
 
+constexpr std::uint64_t kMostLayer = 1ull << 30; // it is held in memory
 constexpr double kMostNumber = 1e9; // seconds as nanoseconds and GiB as bytes fit 64 bits
 
 // CLI::Range takes "nan", which is neither below nor above anything, for a limit that never holds.
@@ -103,6 +104,13 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
                     "ask models for log-probabilities, with N alternatives a token")
         ->type_name("N")
         ->check(CLI::Range(0, 20));
+    app->add_option(
+           "--keep-layer", run.keep_layer,
+           "store what the agent changed in its sandbox, as layer.tar, if it is not larger "
+           "(16M); without: not stored")
+        ->type_name("SIZE")
+        ->transform(CLI::Validator(CLI::AsSizeValue(false)).description(""))
+        ->check(CLI::Range(std::uint64_t{1}, kMostLayer, "1 to 1G"));
     add_max_cost(app, run, "US dollars of the run; stops when reached");
 }
 

@@ -27,6 +27,7 @@ struct RunArguments { // run, plan, resume; what is absent is the task's or the 
     std::optional<double> max_attempt_cost, max_seconds;
     std::optional<std::uint64_t> context_tokens;
     std::optional<int> logprobs;
+    std::optional<std::uint64_t> keep_layer; // bytes
 
     int jobs = 0; // 0: one for each processor
     int retries = 2;

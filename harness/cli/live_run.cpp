@@ -236,6 +236,7 @@ RunSettings LiveRun::settings() const {
     settings.net_clock = plan_settings_.net_clock;
     settings.budget = plan_settings_.budget;
     settings.max_cost = arguments_.max_cost ? arguments_.max_cost : plan_settings_.max_cost;
+    settings.keep_layer = arguments_.keep_layer ? arguments_.keep_layer : plan_settings_.keep_layer;
     settings.seed = plan_.seed;
     // Whoever asks for more jobs than processors has trials that mostly wait for a model.
     settings.capacity.cpus = arguments_.cpus.value_or(std::max(processors(), settings.jobs));

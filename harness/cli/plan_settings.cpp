@@ -43,6 +43,7 @@ PlanSettings PlanSettings::from(const RunArguments& arguments) {
     if (arguments.max_seconds) out.budget.time = from_seconds(*arguments.max_seconds);
     out.context_tokens = arguments.context_tokens;
     out.logprobs = arguments.logprobs;
+    out.keep_layer = arguments.keep_layer;
     if (arguments.max_cost && std::isfinite(*arguments.max_cost)) out.max_cost = arguments.max_cost;
     if (!arguments.prices.empty()) out.prices = RealFileSystem().read(arguments.prices, 1 << 20);
     return out;
@@ -67,6 +68,7 @@ std::string PlanSettings::json() const {
     if (logprobs) out["logprobs"] = *logprobs;
     if (!prices.empty()) out["prices"] = prices;
     if (max_cost) out["max_cost"] = *max_cost;
+    if (keep_layer) out["keep_layer"] = *keep_layer;
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -98,6 +100,9 @@ PlanSettings PlanSettings::parse(const std::string& text) {
         if (in.contains("logprobs"))
             out.logprobs = whole_number<int>(in["logprobs"], "the plan's settings: logprobs");
         out.prices = in.value("prices", "");
+        if (in.contains("keep_layer"))
+            out.keep_layer =
+                whole_number<std::uint64_t>(in["keep_layer"], "the plan's settings: keep_layer");
         if (in.contains("max_cost")) out.max_cost = in["max_cost"].get<double>();
         return out;
     } catch (const Json::exception& e) {

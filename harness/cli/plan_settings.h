@@ -23,6 +23,7 @@ struct PlanSettings {
     std::optional<int> logprobs;
     std::string prices; // text of --prices: a resume counts in the same money
     std::optional<double> max_cost;
+    std::optional<std::uint64_t> keep_layer;
 
     static PlanSettings from(const RunArguments& arguments); // Error(Usage)
     static PlanSettings parse(const std::string& json);      // Error(Input)

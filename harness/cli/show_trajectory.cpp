@@ -18,7 +18,8 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr std::size_t kShownBytes = 4000; // of one text
+constexpr std::size_t kShownBytes = 4000;   // of one text
+constexpr std::size_t kShownArtifacts = 50; // a task may keep thousands of files
 
 // What a sandbox or a model wrote must not drive the reader's terminal: newlines and tabs stay.
 std::string shown(std::string_view text) {
@@ -67,6 +68,7 @@ class Printer {
             if (score.primary && score.deviations != "[]")
                 fmt::print("  not official: {}\n", shown(score.deviations));
         }
+        print_artifacts();
         if (row_.end.error) {
             fmt::print("{}: {}\n", shown(row_.end.error->kind), shown(row_.end.error->message));
             if (!row_.end.error->trace.empty()) block("trace", row_.end.error->trace);
@@ -74,6 +76,14 @@ class Printer {
     }
 
   private:
+    void print_artifacts() {
+        std::vector<ArtifactRow> artifacts = reader_.artifacts(row_.row);
+        for (std::size_t i = 0; i < std::min(artifacts.size(), kShownArtifacts); ++i)
+            fmt::print("artifact {}, {} bytes\n", shown(artifacts[i].path), artifacts[i].blob.size);
+        if (artifacts.size() > kShownArtifacts)
+            fmt::print("and {} more artifacts\n", artifacts.size() - kShownArtifacts);
+    }
+
     void print_event(const EventRow& event) {
         indent_.assign(2 * static_cast<std::size_t>(std::max(event.depth - 1, 0)), ' ');
         Json json = parse_json<Json>(event.json);

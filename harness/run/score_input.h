@@ -6,10 +6,16 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace assay {
 
-// Nothing if it is not known what the scorer looked at.
-std::optional<Digest> score_input_hash(const std::string& task_digest, const ScoreResult& result);
+// `layer`: of the agent's sandbox, for scorers that worked in it. Nothing if it is not known what
+// the scorer looked at.
+std::optional<Digest> score_input_hash(const std::string& task_digest, const ScoreResult& result,
+                                       const std::optional<Digest>& layer);
+
+// Of a tar by Sandbox::layer_tar, over all but the times.
+Digest layer_digest(std::string_view tar);
 
 } // namespace assay

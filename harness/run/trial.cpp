@@ -247,6 +247,7 @@ bool Trial::collect() {
             throw SandboxLost("the sandbox " + environment_->main().name() +
                               " was gone when the agent had ended");
         take_usage();
+        keep_layer();
     }));
 }
 
@@ -263,6 +264,29 @@ void Trial::take_usage() {
     tell("oom", "kills", end_.resources.oom_kills, now.oom_kills);
     tell("pids", "refused", end_.resources.pids_refused, now.pids_refused);
     end_.resources = now;
+}
+
+// As the verifier is given it.
+void Trial::keep_layer() {
+    if (!parts_.settings.keep_layer) return;
+    auto not_kept = [&](const std::string& why) {
+        events().emit(EventKind::Note, fmt::format(R"({{"text":{}}})",
+                                                   json_quote("the layer was not kept: " + why)));
+    };
+    LayerTar tar;
+    try {
+        tar = environment_->main().layer_tar(*parts_.settings.keep_layer, phase_cancel_);
+    } catch (const Error& e) { // no reason to lose the attempt; a lost sandbox is noticed anyway
+        return not_kept(e.message());
+    }
+    if (!tar.bytes)
+        return not_kept(
+            fmt::format("it has {} bytes, the limit is {}", tar.size, *parts_.settings.keep_layer));
+    const Redactor* redactor = parts_.run.redactor;
+    if (redactor != nullptr && redactor->clean(*tar.bytes) != *tar.bytes)
+        return not_kept("a secret is in it"); // a tar is broken if a part is replaced
+    artifact("layer.tar", *tar.bytes, "application/x-tar");
+    layer_ = layer_digest(*tar.bytes);
 }
 
 void Trial::verify() {
@@ -306,7 +330,7 @@ void Trial::keep_score(const ScoreResult& result) {
             deviations += (deviations.empty() ? "" : ",") + json_quote(deviation);
     record.deviations = "[" + deviations + "]";
     record.details = result.details;
-    record.input_hash = score_input_hash(task_->header.digest, result);
+    record.input_hash = score_input_hash(task_->header.digest, result, layer_);
     auto keep = [&](const Metric& metric, bool primary) {
         record.metric = metric.name;
         record.value = metric.value;

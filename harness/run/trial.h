@@ -75,6 +75,7 @@ class Trial final : public TrialContext {
     void run_agent();
     bool collect();
     void take_usage();
+    void keep_layer();
     void verify();
     void clean_up();
     // Runs the body as a phase: waits for the gate, sets the deadline, times, records, explains.
@@ -112,6 +113,7 @@ class Trial final : public TrialContext {
     int waiting_calls_ = 0;
     SystemRandom random_;
     std::string submission_;
+    std::optional<Digest> layer_; // of its content, if it was kept
 
     TryEnd end_;
     std::string environment_facts_ = "{}";

@@ -59,6 +59,27 @@ Database readable(const Path& path) {
     return Database(path, Database::Mode::ReadImmutable, "");
 }
 
+Database open_run(const Path& path) {
+    RealFileSystem files;
+    auto info = files.info(path);
+    if (!info) throw Error(ErrorKind::Input, "open " + path.string() + ": there is no such file");
+    if (info->type == FileInfo::Type::Directory)
+        throw Error(ErrorKind::Input, "open " + path.string() + ": this is a folder, not a run");
+    return readable(path);
+}
+
+// A temporary database on the disk, which goes with its handle.
+Database migrated_copy(Database& from) {
+    Database copy({}, Database::Mode::Create, "");
+    sqlite3_backup* backup = sqlite3_backup_init(copy.get(), "main", from.get(), "main");
+    if (backup != nullptr) sqlite3_backup_step(backup, -1);
+    int code = backup != nullptr ? sqlite3_backup_finish(backup) : sqlite3_errcode(copy.get());
+    if (code != SQLITE_OK)
+        throw sqlite_error(from.name(), "copy", code, sqlite3_errmsg(copy.get()));
+    migrate(copy);
+    return copy;
+}
+
 void sync_folder_of(const Path& path) {
     Path folder = path.parent_path().empty() ? Path(".") : path.parent_path();
     UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -113,16 +134,16 @@ OpenedFile open_for_writing(const Path& path, const StoreOptions& options) {
 }
 
 Database open_for_reading(const Path& path) {
-    RealFileSystem files;
-    auto info = files.info(path);
-    if (!info) throw Error(ErrorKind::Input, "open " + path.string() + ": there is no such file");
-    if (info->type == FileInfo::Type::Directory)
-        throw Error(ErrorKind::Input, "open " + path.string() + ": this is a folder, not a run");
-    Database db = readable(path);
+    Database db = open_run(path);
     if (check_schema(db) < kSchemaVersion)
         throw Error(ErrorKind::Input, "open " + path.string() + ": a run in an older format")
             .hint("`assay resume` brings it up to date");
     return db;
+}
+
+Database open_any_format(const Path& path) {
+    Database db = open_run(path);
+    return check_schema(db) < kSchemaVersion ? migrated_copy(db) : std::move(db);
 }
 
 void create_file(const Path& path, const PlanRecord& plan, std::int64_t now,

@@ -23,6 +23,8 @@ std::string file_system_without_wal(const Path& path);
 
 // Opens a run to read: in place where its folder is read-only. Error(Input) says what is wrong.
 Database open_for_reading(const Path& path);
+// The same, also for an older format: then the handle is of a copy that was brought forward.
+Database open_any_format(const Path& path);
 
 // The plan as stored. Needs the tables of this version.
 PlanRecord read_plan(Database& db);

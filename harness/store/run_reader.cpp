@@ -92,7 +92,7 @@ CallRecord call_of(const Statement& row) {
 class RunReaderImpl final : public RunReader {
   public:
     explicit RunReaderImpl(const Path& path)
-        : db_(open_for_reading(path))
+        : db_(open_any_format(path))
         , path_(path) {
         db_.execute("PRAGMA query_only=1; BEGIN"); // one snapshot for the reader's life
         plan_ = read_plan(db_);

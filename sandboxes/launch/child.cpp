@@ -112,6 +112,8 @@ void enter_namespaces(const Config& config, int control, std::uint32_t flags,
         if (refused) answer = stage + ": " + std::strerror(std::exchange(error, 0));
     } else if (message.op == wire::Op::Remove) {
         error = remove_tree(message.payload);
+    } else if (message.op == wire::Op::Layer) {
+        error = layer_tar(message, answer, stage);
     } else if (message.op == wire::Op::Bridge) {
         error = make_bridge();
         out.push_back(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));

@@ -37,6 +37,9 @@ int new_user_namespace(const Config& config, int others);
 // it had is as it was.
 int set_root(const wire::Message& message, std::string& stage, bool& refused);
 
+// Op::Layer: writes a tar of a sandbox's writable layer. 0, or errno and what it was about.
+int layer_tar(const wire::Message& message, std::string& answer, std::string& stage);
+
 int loopback_up();
 // In the current network namespace: a bridge "hub", up. 0 or errno.
 int make_bridge();

@@ -16,7 +16,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -36,8 +36,8 @@ struct Header { // POSIX ustar
 static_assert(sizeof(Header) == kBlock);
 
 void octal(char* field, std::size_t width, std::uint64_t value) {
-    std::snprintf(field, width, "%0*llo", static_cast<int>(width) - 1,
-                  static_cast<unsigned long long>(value));
+    field[--width] = '\0';
+    for (; width > 0; value >>= 3) field[--width] = static_cast<char>('0' + (value & 7));
 }
 
 // "LENGTH KEY=VALUE\n", where the length counts its own digits.
@@ -217,7 +217,7 @@ class LayerTar {
         auto left = static_cast<std::uint64_t>(st.st_size);
         if (!put_header(path, '0', st, left, {})) return false;
         std::uint64_t padding = (kBlock - left % kBlock) % kBlock;
-        if (!count(left) || !count(padding)) return true;
+        if (!count(left + padding)) return true;
         int fd = ::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0) return fail(errno, path);
         static char buffer[65536];

@@ -42,7 +42,8 @@ LayerTar LocalSandbox::layer_tar(std::uint64_t limit, const Cancel& cancel) {
     std::vector<std::string> uppers, places;
     for (std::size_t i = 0; i < image_.mounts.size(); i++) {
         uppers.push_back((writable() / ("u" + std::to_string(i))).string());
-        places.push_back(Path("/" + image_.mounts[i].at).lexically_normal().relative_path().string());
+        places.push_back(
+            Path("/" + image_.mounts[i].at).lexically_normal().relative_path().string());
     }
     std::shared_ptr<Channel> held = channel();
     auto hold = held->hold(); // from the count on nobody starts anything

@@ -104,6 +104,7 @@ class LocalSandbox final : public Sandbox {
     std::unique_ptr<Terminal> open_terminal(const std::vector<std::string>& argv,
                                             const TerminalOptions& options,
                                             const Cancel& cancel) override;
+    LayerTar layer_tar(std::uint64_t limit, const Cancel& cancel) override;
 
     // For the environment.
     UniqueFd user_namespace() const;

@@ -30,6 +30,8 @@ enum class Op : std::uint32_t {
             // str from, str to: rename once the old root is gone (empty: there is none to seal);
             // u32 n, n times str at, list upper, work, lower...; u32 n, n times str folder, str at
     Remove, // payload: a tree to delete as the namespace's root
+    Layer,  // u64 limit, list upper folders, list where they are inside; fds: a file for their tar
+            // -> Ok: u64 size; over the limit nothing useful was written
     Bridge, // make a bridge in its network namespace -> Ok; fds: that namespace
     Link,   // u32 number, u32 address; fds: a sandbox's network namespace, to join to the bridge
     // the prepared child, or assay-init -> assay

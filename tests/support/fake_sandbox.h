@@ -219,6 +219,11 @@ class FakeSandbox final : public Sandbox {
         return std::make_unique<FakeTerminal>([](std::string_view) { return std::string(); });
     }
 
+    LayerTar layer_tar(std::uint64_t limit, const Cancel& cancel) override {
+        check(cancel);
+        return on_layer ? on_layer(limit) : Sandbox::layer_tar(limit, cancel);
+    }
+
     // The inside's end of a connection to service number `index`; the service runs on `thread`'s
     // caller, so give it a thread.
     std::unique_ptr<Stream> call_service(std::size_t index, std::jthread& thread,
@@ -238,6 +243,7 @@ class FakeSandbox final : public Sandbox {
     ExecHandler on_exec;
     TerminalHandler on_terminal;
     std::function<std::unique_ptr<Stream>(std::uint16_t)> on_connect;
+    std::function<LayerTar(std::uint64_t)> on_layer;
     std::vector<std::vector<std::string>> commands; // what was run
     std::map<std::string, File> files;              // by absolute path inside
     std::set<std::string> folders;

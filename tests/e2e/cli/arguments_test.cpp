@@ -28,3 +28,17 @@ TEST_CASE("a value that is no number in range is refused: nan would be a limit t
           1e300);
     CHECK_THROWS_AS(parse_arguments({"bench", "harness", "--seconds", "nan"}), Error);
 }
+
+TEST_CASE("a size is taken with its unit") {
+    auto kept = [](const std::string& value) {
+        return parse_arguments({"run", "example", "--keep-layer", value}).arguments->run.keep_layer;
+    };
+    CHECK_FALSE(parse_arguments({"run", "example"}).arguments->run.keep_layer.has_value());
+    CHECK(kept("16M") == 16u << 20);
+    CHECK(kept("100k") == 100u << 10);
+    CHECK(kept("7") == 7u);
+    for (const char* value : {"0", "-1", "x", "2G", "16 parsecs", "99999999999999999999"}) {
+        INFO(value);
+        CHECK_THROWS_AS(kept(value), Error);
+    }
+}

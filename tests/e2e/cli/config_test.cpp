@@ -55,6 +55,7 @@ TEST_CASE("a plan's settings survive the way through JSON") {
     arguments.clock = "net";
     arguments.max_cost = 12.5;
     arguments.logprobs = 0;
+    arguments.keep_layer = 1 << 20;
     PlanSettings settings = PlanSettings::parse(PlanSettings::from(arguments).json());
     CHECK(settings.suite == Settings{{"a", "b=c"}, {"verifier", "compat"}});
     CHECK(settings.filter.include == Words{"x*"});
@@ -64,6 +65,7 @@ TEST_CASE("a plan's settings survive the way through JSON") {
     CHECK(settings.net_clock);
     CHECK(settings.max_cost == 12.5);
     CHECK(settings.logprobs == 0);
+    CHECK(settings.keep_layer == 1u << 20);
     CHECK_FALSE(settings.budget.cost);
     CHECK_THROWS_AS(PlanSettings::parse("{}"), Error);
 }

@@ -1,5 +1,6 @@
 // Runs from plan to report on the suite example and the null sandbox.
 #include "assay/store/reader.h"
+#include "assay/store/store.h"
 #include "binary.h"
 #include "openai_server.h"
 
@@ -452,6 +453,39 @@ TEST_CASE("a run is reported and exported") {
         CHECK(assay.exists(std::string("out-") + format));
     }
     CHECK_THAT(assay.read("out-csv"), Catch::Contains("sum-1-1"));
+}
+
+TEST_CASE("an attempt's artifacts are named by show and written by export") {
+    Binary assay;
+    PlanRecord plan;
+    plan.run = Id::derive("run");
+    plan.suite = "example";
+    ArmRecord arm;
+    arm.id = arm_id(plan.run, arm.label = "oracle");
+    plan.arms = {arm};
+    plan.slots = {{slot_id(plan.run, "t", arm.label, 1), arm.id, "t", "", "", 1, 0}};
+    {
+        auto store = RunStore::create(assay.folder() / "a.db", plan, {});
+        auto attempt = store->begin_try(plan.slots[0].id);
+        for (int i = 0; i < 60; ++i)
+            attempt->artifact(i == 0 ? "layer.tar" : "log/" + std::to_string(i),
+                              store->blobs().put("the layer", "application/x-tar"));
+        TryEnd end;
+        end.attempt_class = AttemptClass::Scored;
+        end.accepted = true;
+        end.score = 1;
+        attempt->finish(end);
+    }
+    CHECK_THAT(assay({"show", "a.db", "t"}).out, Catch::Contains("artifact layer.tar, 9 bytes\n") &&
+                                                     Catch::Contains("artifact log/49,") &&
+                                                     !Catch::Contains("artifact log/50,") &&
+                                                     Catch::Contains("and 10 more artifacts"));
+    CHECK(assay({"export", "a.db", "--format", "harbor", "-o", "out"}).exit.code == 0);
+    std::string kept;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(assay.folder() / "out"))
+        if (entry.path().filename() == "layer.tar")
+            kept = RealFileSystem().read(entry.path(), 1000);
+    CHECK(kept == "the layer");
 }
 
 TEST_CASE("a run warns of the first retry, on a terminal above the status line") {

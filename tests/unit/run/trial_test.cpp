@@ -379,6 +379,87 @@ TEST_CASE("a score has the hash of what the scorer saw: the same for the same, e
     CHECK_FALSE(hash(std::nullopt, task).has_value()); // a verifier in the agent's sandbox
 }
 
+namespace {
+
+struct LayerCase { // of one attempt on a sandbox whose layer is `tar`
+    RunFixture f;
+    std::string order;
+
+    explicit LayerCase(std::function<LayerTar(std::uint64_t)> layer) {
+        auto backend = std::make_unique<FakeBackend>();
+        backend->setup = [this, layer = std::move(layer)](FakeSandbox& sandbox) {
+            sandbox.on_layer = [this, layer](std::uint64_t limit) {
+                order += "layer ";
+                return layer(limit);
+            };
+        };
+        f.backend = std::move(backend);
+        f.agent = [this](const Task&, TrialContext&) { order += "agent "; };
+        f.suite.on_score = [this](const Task&, TrialContext&) { order += "score"; };
+        f.settings.keep_layer = 2000;
+    }
+    FakeTry run() {
+        f.go();
+        FakeTry out = f.only_try();
+        CHECK(out.end.attempt_class == AttemptClass::Scored);
+        return out;
+    }
+    std::string note() {
+        for (const FakeEvent& event : run().events)
+            if (event.kind == EventKind::Note) return event.json;
+        return "";
+    }
+};
+
+// A header of an empty file, as far as it matters: its name, its time of change.
+std::string small_tar(const std::string& name, const std::string& time) {
+    std::string out(1536, '\0');
+    out.replace(0, name.size(), name);
+    out.replace(124, 11, "00000000000");
+    out.replace(136, time.size(), time);
+    return out;
+}
+
+LayerTar layer_tar(std::string bytes) {
+    std::uint64_t size = bytes.size();
+    return {size, std::move(bytes)};
+}
+
+} // namespace
+
+TEST_CASE("the layer is kept as the verifier is given it, and is what it saw") {
+    auto hash = [](const std::string& tar) {
+        LayerCase c([&](std::uint64_t) { return layer_tar(tar); });
+        FakeTry row = c.run();
+        CHECK(c.order == "agent layer score");
+        CHECK(row.artifacts == std::vector<std::string>{"layer.tar"});
+        return row.scores.at(0).input_hash;
+    };
+    auto known = hash(small_tar("answer", "00000000001"));
+    REQUIRE(known.has_value());
+    CHECK(hash(small_tar("answer", "00000000002")) == known); // times are no content
+    CHECK(hash(small_tar("answes", "00000000001")) != known);
+
+    LayerCase named([](std::uint64_t) { return layer_tar(small_tar("a", "1")); });
+    named.f.suite.inputs.emplace();
+    LayerCase off([](std::uint64_t) { return layer_tar(""); });
+    off.f.settings.keep_layer.reset();
+    off.f.suite.inputs.emplace();
+    CHECK(named.run().scores.at(0).input_hash == off.run().scores.at(0).input_hash);
+    CHECK(off.order == "agent score");
+}
+
+TEST_CASE("a layer that cannot be kept is a note, never an error of the attempt") {
+    CHECK(LayerCase([](std::uint64_t limit) -> LayerTar { return {limit + 1, {}}; }).note() ==
+          R"({"text":"the layer was not kept: it has 2001 bytes, the limit is 2000"})");
+    CHECK(LayerCase([](std::uint64_t) -> LayerTar {
+              throw Error(ErrorKind::Sandbox, "odd");
+          }).note() == R"({"text":"the layer was not kept: odd"})");
+    LayerCase secret([](std::uint64_t) { return layer_tar("a secret-value-12345 b"); });
+    secret.f.redactor.add("KEY", "secret-value-12345");
+    CHECK(secret.note() == R"({"text":"the layer was not kept: a secret is in it"})");
+}
+
 TEST_CASE("a broken task is an error of its own trial, the others go on") {
     RunFixture f(plain_tasks(3));
     f.listed.on_open = [](const std::string& id) {

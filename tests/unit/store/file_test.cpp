@@ -149,9 +149,10 @@ TEST_CASE("store file: a file of each format is brought forward, read and resume
                 .execute(
                     "INSERT INTO score VALUES(1, 999, 's', '1', 'reward', 1, 1.0, '[]', '{}')");
         if (version < kSchemaVersion)
-            CHECK_THROWS_WITH(RunReader::open(file), Contains("in an older format"));
-        CHECK(RunStore::open(file, {})->open_slots().size() == 5);
-        {
+            CHECK_THROWS_WITH(merge_runs({file}, folder.path() / "whole.db"),
+                              Contains("in an older format"));
+        for (bool opened_for_writing : {false, true}) {
+            if (opened_for_writing) CHECK(RunStore::open(file, {})->open_slots().size() == 5);
             auto reader = RunReader::open(file);
             CHECK(reader->plan().digest() == sample_plan().digest());
             auto tries = reader->tries();
@@ -169,6 +170,8 @@ TEST_CASE("store file: a file of each format is brought forward, read and resume
                 return true;
             });
             CHECK(events == 200);
+            CHECK(Database(file, Database::Mode::Read, "").integer("PRAGMA user_version") ==
+                  (opened_for_writing ? kSchemaVersion : version)); // reading changes nothing
         }
         {
             auto store = RunStore::open(file, {});

@@ -83,8 +83,7 @@ struct Completion {
     std::vector<std::int32_t> completion_ids;
     std::vector<TokenLogprob> logprobs;
     std::optional<std::uint64_t> prefix_broken; // byte offset where the text left the parent's ids
-    std::optional<Digest> template_hash =
-        {}; // of the chat template; absent: the server's, not known
+    std::optional<Digest> template_hash; // of the chat template; absent: the server's, not known
     double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0; // 0: not known
     int tries = 1;                                                     // 1 + retries made inside
     std::string raw_request, raw_response; // bodies as sent and received; may be empty

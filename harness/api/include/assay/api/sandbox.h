@@ -157,6 +157,12 @@ class Checkpoint {
     virtual int depth() const = 0;           // layers above the base
 };
 
+// What was changed above the base, as the tar of an image layer.
+struct LayerTar {
+    std::uint64_t size = 0;
+    std::optional<std::string> bytes; // absent: over the limit
+};
+
 // A service of the harness, offered to the inside. Called on a thread of its own per connection.
 using Service = std::function<void(std::unique_ptr<Stream> connection, const Cancel& cancel)>;
 
@@ -218,6 +224,10 @@ class Sandbox {
     virtual std::unique_ptr<Terminal> open_terminal(const std::vector<std::string>& argv,
                                                     const TerminalOptions& options,
                                                     const Cancel& cancel);
+    // Deletions are `.wh.NAME`, users are numbers as inside, names are in order; without sockets
+    // and extended attributes. What runs inside stands still meanwhile, and goes on. Throws
+    // Error(Sandbox) if a process cannot be stopped, or for what no tar of a layer can say.
+    virtual LayerTar layer_tar(std::uint64_t limit, const Cancel& cancel);
 };
 
 // Convenience: `bash -c command` (or sh where there is no bash).

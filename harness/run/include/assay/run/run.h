@@ -58,6 +58,7 @@ struct RunSettings {
     Budget budget;                            // where set: instead of the task's
     std::optional<double> max_cost;           // of the whole run
     double cost_so_far = 0;                   // of earlier starts
+    std::optional<std::uint64_t> keep_layer;  // bytes; keep the agent's layer, up to this
     std::uint64_t seed = 0;
     Capacity capacity;
 };
