@@ -123,6 +123,22 @@ bool hand_down(const Path& cgroup, const std::string& controller) {
     return put(cgroup / "cgroup.subtree_control", "+" + controller);
 }
 
+std::vector<std::string> useful(const std::string& controllers) {
+    std::vector<std::string> names = words(controllers, ' ');
+    std::erase_if(names, [](const std::string& name) {
+        return name != "cpu" && name != "memory" && name != "pids";
+    });
+    return names;
+}
+
+// Those that our own cgroup hands down from now on.
+std::vector<std::string> hand_down_from(const Path& own) {
+    std::vector<std::string> names = useful(slurp(own / "cgroup.controllers"));
+    if (!names.empty()) step_down(own);
+    std::erase_if(names, [&](const std::string& name) { return !hand_down(own, name); });
+    return names;
+}
+
 } // namespace
 
 void RunCgroups::open_v1(const Path& own, const std::string& controllers,
@@ -137,25 +153,32 @@ void RunCgroups::open_v1(const Path& own, const std::string& controllers,
     runs_.push_back({folder, false, names});
 }
 
+// In our own cgroup, or in one above it: a login session's has other processes, always, but those
+// above it hand their controllers down already. Only root may use them.
 void RunCgroups::open_v2(Path own, const std::string& run_id) {
     if (own.filename() == kLeaf) own = own.parent_path(); // an earlier run stepped down
-    // To move a process takes a writable cgroup.procs in the common ancestor, beside the folder.
-    if (::access((own / "cgroup.procs").c_str(), W_OK) != 0) return;
-    Path folder = own / ("assay-" + run_id);
-    if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return;
-    std::vector<std::string> available, names;
-    for (std::string& name : words(slurp(own / "cgroup.controllers"), ' '))
-        if (name == "cpu" || name == "memory" || name == "pids")
-            available.push_back(std::move(name));
-    if (!available.empty()) step_down(own);
-    for (const std::string& name : available) {
-        if (hand_down(own, name) && hand_down(folder, name))
-            names.push_back(name);
-        else if (errno == EBUSY)
-            why_not_ = "other processes are in our cgroup; start assay in one of its own, for "
-                       "instance by systemd-run --scope -p Delegate=yes";
+    SandboxCgroup::Folder best;
+    best.v2 = true;
+    for (Path parent = own;; parent = parent.parent_path()) {
+        // To move a process takes a writable cgroup.procs in the common ancestor, beside the
+        // folder.
+        if (::access((parent / "cgroup.procs").c_str(), W_OK) != 0) break;
+        std::vector<std::string> names =
+            parent == own ? hand_down_from(own) : useful(slurp(parent / "cgroup.subtree_control"));
+        if (!best.path.empty() && names.size() <= best.controllers.size()) continue;
+        Path folder = parent / ("assay-" + run_id);
+        if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) break;
+        std::erase_if(names, [&](const std::string& n) { return !hand_down(folder, n); });
+        if (!best.path.empty()) ::rmdir(best.path.c_str());
+        best.path = folder;
+        best.controllers = names;
     }
-    runs_.push_back({folder, true, names});
+    if (best.path.empty()) return;
+    std::vector<std::string> ours = useful(slurp(own / "cgroup.controllers"));
+    if (best.controllers.size() < ours.size())
+        why_not_ = "other processes are in our cgroup; start assay in one of its own, for instance "
+                   "by systemd-run --scope -p Delegate=yes";
+    runs_.push_back(std::move(best));
 }
 
 RunCgroups::RunCgroups(const std::string& run_id, const Path& proc_self) {

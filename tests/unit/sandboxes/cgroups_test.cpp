@@ -7,6 +7,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 using namespace assay;
 using namespace assay::local;
 
@@ -145,6 +147,33 @@ TEST_CASE("pure v2: assay does not move where others are, whom it would leave be
         machine.v2("session-1.scope", "memory pids\n", procs);
         RunCgroups run("r", machine.proc());
         CHECK(machine.read("session-1.scope/assay-self/cgroup.procs").empty());
+    }
+}
+
+TEST_CASE("pure v2: below a login session root takes the nearest cgroup that hands down") {
+    for (bool full : {true, false}) {
+        Machine machine;
+        machine.mount("cgroup2", "", "rw");
+        machine.cgroup("0::/user.slice/u/session-1.scope");
+        machine.v2("user.slice/u/session-1.scope", "memory pids\n", kSelf + "999999\n");
+        std::filesystem::remove( // a folder refuses to be written, as the kernel does: EBUSY
+            machine.sys("user.slice/u/session-1.scope/cgroup.subtree_control").string());
+        std::filesystem::create_directory(
+            machine.sys("user.slice/u/session-1.scope/cgroup.subtree_control").string());
+        machine.v2("user.slice/u", "memory pids\n", "");
+        machine.write("user.slice/u/cgroup.subtree_control", "memory pids\n");
+        machine.v2("user.slice", "cpu memory pids\n", "");
+        machine.write("user.slice/cgroup.subtree_control",
+                      full ? "cpu io memory pids\n" : "memory pids\n");
+        RunCgroups run("r", machine.proc());
+        CHECK(run.folders() == std::vector<std::string>{machine.sys(
+                                   full ? "user.slice/assay-r" : "user.slice/u/assay-r")});
+        CHECK(run.support().memory);
+        CHECK(run.support().pids);
+        CHECK(run.support().cpu == full);
+        // Nobody else is moved, and what others hand down is left as it is.
+        CHECK(machine.read("user.slice/u/session-1.scope/assay-self/cgroup.procs").empty());
+        CHECK(machine.read("user.slice/u/cgroup.subtree_control") == "memory pids\n");
     }
 }
 
