@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <map>
+#include <set>
 
 namespace assay {
 
@@ -135,12 +136,30 @@ std::string one_line(std::string_view text, std::size_t limit) {
     return out;
 }
 
+// As the run's own last line says it. `planned`: of the run, or of what is shown of it.
+std::string ended_with_a_score(const std::vector<AttemptRow>& attempts,
+                               const std::vector<TryRow>& tries, std::size_t planned) {
+    std::set<Id> begun;
+    for (const TryRow& row : tries) begun.insert(row.slot);
+    std::size_t scored = 0, cancelled = 0;
+    for (const AttemptRow& attempt : attempts) {
+        scored += attempt.row.end.accepted ? 1 : 0;
+        cancelled += attempt.row.end.attempt_class == AttemptClass::Cancelled ? 1 : 0;
+    }
+    std::string out = fmt::format("{} of {} attempts ended with a score", scored, planned);
+    if (std::size_t in_error = attempts.size() - scored - cancelled; in_error != 0)
+        out += fmt::format(", {} in error", in_error);
+    if (cancelled != 0) out += fmt::format(", {} broken off", cancelled);
+    if (begun.size() != planned) out += fmt::format(", {} not begun", planned - begun.size());
+    return out;
+}
+
 void print_table(RunReader& reader, const std::vector<AttemptRow>& attempts,
-                 const std::vector<TryRow>& tries) {
+                 const std::vector<TryRow>& tries, std::size_t planned) {
     const PlanRecord& plan = reader.plan();
-    RunSummary summary = reader.summary();
-    fmt::print("{} {}, run {}, {}: {} of {} attempts\n", plan.suite, plan.suite_version,
-               plan.run.hex().substr(0, 8), summary.status, attempts.size(), plan.slots.size());
+    fmt::print("{} {}, run {}, {}: {}\n", plan.suite, plan.suite_version,
+               plan.run.hex().substr(0, 8), reader.summary().status,
+               ended_with_a_score(attempts, tries, planned));
     std::map<std::string, int> classes;
     std::size_t width = 4;
     for (const AttemptRow& attempt : attempts) width = std::max(width, attempt.row.task.size());
@@ -178,14 +197,17 @@ void print_table(RunReader& reader, const std::vector<AttemptRow>& attempts,
     if (!sum.empty()) fmt::print("{}\n", sum);
 }
 
-void check_task(const PlanRecord& plan, const std::string& task,
-                const std::optional<int>& attempt) {
+// How many attempts of the task the plan has, with `attempt` only those of that number.
+std::size_t planned_of(const PlanRecord& plan, const std::string& task,
+                       const std::optional<int>& attempt) {
     bool task_there = false;
+    std::size_t planned = 0;
     for (const SlotRecord& slot : plan.slots) {
         if (slot.task != task) continue;
         task_there = true;
-        if (!attempt || slot.attempt == *attempt) return;
+        planned += !attempt || slot.attempt == *attempt ? 1 : 0;
     }
+    if (planned != 0) return planned;
     throw Error(ErrorKind::Usage, task_there
                                       ? fmt::format("the task {} has no attempt {}", task, *attempt)
                                       : "the run has no task '" + task + "'")
@@ -197,10 +219,11 @@ void check_task(const PlanRecord& plan, const std::string& task,
 int command_show(const Arguments& arguments) {
     auto reader = RunReader::open(arguments.files.at(0));
     std::vector<TryRow> tries;
+    std::size_t planned = reader->plan().slots.size();
     if (arguments.task.empty()) {
         tries = reader->tries();
     } else {
-        check_task(reader->plan(), arguments.task, arguments.attempt);
+        planned = planned_of(reader->plan(), arguments.task, arguments.attempt);
         tries = reader->tries(arguments.task, arguments.attempt);
     }
     std::vector<AttemptRow> attempts = attempts_of(tries);
@@ -215,7 +238,8 @@ int command_show(const Arguments& arguments) {
         std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
         return 0;
     }
-    if (arguments.task.empty() || attempts.size() != 1) print_table(*reader, attempts, tries);
+    if (arguments.task.empty() || attempts.size() != 1)
+        print_table(*reader, attempts, tries, planned);
     if (!arguments.task.empty())
         for (const AttemptRow& attempt : attempts) print_trajectory(*reader, attempt.row);
     return 0;

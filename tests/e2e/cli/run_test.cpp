@@ -78,6 +78,11 @@ TEST_CASE("errors of ours are exit code 1, never a 0, and a resume runs them aga
     CHECK_THAT(run.err, Catch::Contains("infrastructure_error"));
     CHECK_THAT(run.out,
                Catch::Contains("complete: 2 of 3 attempts ended with a score, 1 in error\n"));
+    for (const char* command : {"show", "list"}) {
+        CommandResult shown = assay({command, "r.db"});
+        CHECK_THAT(shown.out,
+                   Catch::Contains("complete: 2 of 3 attempts ended with a score, 1 in error\n"));
+    }
     Json show = assay.show("r.db");
     int errors = 0;
     for (const Json& attempt : show["attempts"]) {
