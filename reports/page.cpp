@@ -115,19 +115,20 @@ std::string leaderboard_row(const RunData& run, const ArmSummary& arm, bool name
     return fmt::format(
         "<tr><td>{}{}</td><th scope=\"row\">{}<small>{}</small></th><td class=\"n score\">{}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td class=\"n\">{}</td>"
-        "<td class=\"n\">{} &times; {}</td>{}<td class=\"n\">{}</td><td class=\"small\">{}</td>"
-        "<td class=\"n\">{} / {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>\n",
+        "<td class=\"n\" data-v=\"{}\">{} &times; {}</td>{}<td class=\"n\">{}</td>"
+        "<td class=\"small\">{}</td><td class=\"n\" data-v=\"{}\">{} / {}</td>"
+        "<td class=\"n\">{}</td><td class=\"n\" data-v=\"{}\">{}</td>{}</tr>\n",
         html_escape(run.plan.suite),
         name_file ? "<small>" + html_escape(Path(run.file).filename().string()) + "</small>" : "",
         html_escape(record.agent),
         html_escape(record.model.empty() ? "no model" : model_name(record)),
         dash_or(arm.score, 100, 1), dash_or(arm.se_conditional, 100, 1),
         dash_or(arm.se_generalising, 100, 1), interval_svg(arm),
-        dash_or(arm.score_errors_0, 100, 1), arm.tasks, arm.k, class_cells(arm), arm.pending,
-        others.empty() ? "&ndash;" : others,
+        dash_or(arm.score_errors_0, 100, 1), arm.tasks, arm.tasks, arm.k, class_cells(arm),
+        arm.pending, others.empty() ? "&ndash;" : others, arm.usage.prompt_tokens,
         count_text(static_cast<double>(arm.usage.prompt_tokens)),
         count_text(static_cast<double>(arm.usage.completion_tokens)),
-        arm.usage.cost ? fmt::format("${:.2f}", *arm.usage.cost) : "&ndash;",
+        arm.usage.cost ? fmt::format("${:.2f}", *arm.usage.cost) : "&ndash;", arm.wall_seconds,
         html_escape(format_seconds(arm.wall_seconds)), official_cell(arm));
 }
 

@@ -2,6 +2,7 @@
 
 #include "assay/base/capture.h"
 #include "assay/base/error.h"
+#include "assay/base/hash.h"
 #include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "html_text.h"
@@ -48,9 +49,9 @@ class Builder {
   private:
     static std::string clean(std::string_view text) { return visible_controls(plain_output(text)); }
 
-    std::string text_of(const BlobRef& ref) {
-        return clean(cut_middle(reader_.blob(ref), limits_.text));
-    }
+    std::string text_of(const BlobRef& ref) { return shown(reader_.blob(ref)); }
+
+    std::string shown(std::string_view text) const { return clean(cut_middle(text, limits_.text)); }
 
     void push(const EventRow& event, const char* kind, Json item) {
         Json full = {{"k", kind},
@@ -83,6 +84,7 @@ class Builder {
             add_call(event, data);
             return;
         }
+        if (event.kind == EventKind::Message) told_.insert(sha256(texts["text"]));
         for (auto& [name, text] : texts) data[name] = std::move(text);
         if (event.kind == EventKind::ToolResult && data.contains("id") && data["id"].is_string())
             shown_results_.insert(data["id"].get<std::string>());
@@ -122,17 +124,28 @@ class Builder {
 
     void add_message(const EventRow& event, const std::string& role, const BlobRef& ref) {
         Message message = message_from_json(reader_.blob(ref));
-        bool already = message.role == Role::Tool && !message.parts.empty();
-        for (const ContentPart& part : message.parts) {
-            const auto* result = std::get_if<ToolResult>(&part);
-            already = already && result != nullptr && shown_results_.contains(result->call_id);
-        }
-        if (already) return; // its tool_result event, which also knows the time, is in the list
+        if (is_shown(message)) return; // its event, which also knows the time, is in the list
         push(event, "message",
              {{"d",
                {{"for", role},
                 {"role", std::string(to_string(message.role))},
                 {"parts", parts_json(message)}}}});
+    }
+
+    bool is_shown(const Message& message) {
+        if (message.role == Role::User && message.parts.size() == 1) {
+            const auto* text = std::get_if<TextPart>(&message.parts[0]);
+            auto told = text == nullptr ? told_.end() : told_.find(sha256(shown(text->text)));
+            if (told == told_.end()) return false;
+            told_.erase(told); // one event stands for one message
+            return true;
+        }
+        bool all = message.role == Role::Tool && !message.parts.empty();
+        for (const ContentPart& part : message.parts) {
+            const auto* result = std::get_if<ToolResult>(&part);
+            all = all && result != nullptr && shown_results_.contains(result->call_id);
+        }
+        return all;
     }
 
     Json parts(const BlobRef& ref) {
@@ -145,19 +158,18 @@ class Builder {
 
     Json parts_json(const Message& message) {
         Json out = Json::array();
-        auto cut = [&](const std::string& text) { return clean(cut_middle(text, limits_.text)); };
         for (const ContentPart& part : message.parts) {
             if (const auto* text = std::get_if<TextPart>(&part))
-                out.push_back({{"text", cut(text->text)}});
+                out.push_back({{"text", shown(text->text)}});
             else if (const auto* reasoning = std::get_if<ReasoningPart>(&part))
-                out.push_back({{"reasoning", cut(reasoning->text)}});
+                out.push_back({{"reasoning", shown(reasoning->text)}});
             else if (const auto* call = std::get_if<ToolCall>(&part))
                 out.push_back({{"call", clean(call->name)},
                                {"id", clean(call->id)},
-                               {"arguments", cut(call->arguments)}});
+                               {"arguments", shown(call->arguments)}});
             else if (const auto* result = std::get_if<ToolResult>(&part))
                 out.push_back({{"result", clean(result->name)},
-                               {"text", cut(plain_text(result->parts))},
+                               {"text", shown(plain_text(result->parts))},
                                {"error", result->is_error}});
             else if (const auto* picture = std::get_if<ImagePart>(&part))
                 out.push_back({{"image", image(picture->blob)}});
@@ -172,6 +184,7 @@ class Builder {
     const TrajectoryLimits& limits_;
     std::map<std::string, CallRecord> calls_;
     std::set<std::string> shown_results_;
+    std::multiset<Digest> told_; // texts of message events that no call's prompt had yet
     Json items_ = Json::array();
     std::size_t used_ = 0, cut_ = 0;
 };

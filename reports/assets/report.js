@@ -23,10 +23,12 @@ $('theme').addEventListener('click', () => {
 });
 
 // Sorting: a click or Enter on a column head.
+// A cell that shows a number otherwise ("1.2 M", "2 min 5 s") has it in data-v.
 const cellValue = td => {
+  if (td.dataset.v !== undefined) return +td.dataset.v;
   const text = td.textContent.trim();
-  const number = parseFloat(text.replace(/[$%,]/g, ''));
-  return isNaN(number) ? text : number;
+  if (text === '\u2013') return undefined;
+  return /^[$]?-?[\d.]+$/.test(text) ? parseFloat(text.replace('$', '')) : text;
 };
 for (const table of document.querySelectorAll('table.sortable')) {
   const heads = [...table.tHead.rows[0].cells];
@@ -40,6 +42,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
       const rows = [...table.tBodies[0].rows];
       rows.sort((a, b) => {
         const x = cellValue(a.cells[column]), y = cellValue(b.cells[column]);
+        if (x === undefined || y === undefined) return (x === undefined) - (y === undefined); // last
         const order = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y));
         return up ? order : -order;
       });
@@ -133,7 +136,7 @@ const addParts = (parts, box) => {
   }
 };
 const argv = d => d.command !== undefined ? d.command : Array.isArray(d.argv) ? d.argv.join(' ') : '';
-const firstText = d => { for (const p of d.parts || []) if (p.text) return p.text; else if (p.call) return p.call; return ''; };
+const firstText = d => { for (const p of d.parts || []) if (p.text) return p.text; else if (p.call) return p.call; return d.text || ''; };
 const label = it => {
   const d = it.d;
   switch (it.k) {
@@ -162,7 +165,8 @@ const body = (it, box) => {
     if (d.err) box.append(el('div', 'note', 'stderr'), longText('pre', '', d.err));
   }
   if (d.arguments) box.append(longText('pre', '', pretty(d.arguments)));
-  if (d.text && it.k !== 'exec') box.append(longText(it.k === 'note' ? 'div' : 'pre', it.k === 'note' ? 'said' : '', d.text));
+  const said = it.k === 'note' || it.k === 'message';
+  if (d.text && it.k !== 'exec') box.append(longText(said ? 'div' : 'pre', said ? 'said' : '', d.text));
   if (d.screen) box.append(longText('pre', '', d.screen));
   if (d.structured) box.append(fold('Structured result', longText('pre', '', pretty(d.structured))));
   if (d.image) picture(d.image, box);
@@ -189,7 +193,9 @@ const stepNode = i => {
   box.addEventListener('click', () => mark(i, false));
   return box;
 };
-const searchText = it => it.s || (it.s = JSON.stringify(it.d).toLowerCase());
+// What a step shows, without the names of its fields and the bytes of its pictures.
+const texts = v => v === null || typeof v !== 'object' ? String(v) : Object.entries(v).map(([k, w]) => k === 'image' ? '' : texts(w)).join('\n');
+const searchText = it => it.s || (it.s = (label(it) + '\n' + texts(it.d)).toLowerCase());
 let drawn = 0;
 const CHUNK = 60;
 const sentinel = new IntersectionObserver(entries => { if (entries.some(e => e.isIntersecting)) drawMore(); }, {rootMargin: '800px'});
@@ -227,6 +233,7 @@ const draw = () => {
   }
   outline.append(links);
   drawMore();
+  mark(now, false);
   if (!shown.length) steps.append(el('p', 'note', items.length ? 'No step matches.' : 'Nothing was recorded.'));
 };
 const mark = (i, scroll) => {
@@ -302,6 +309,11 @@ const fromHash = () => {
 class Screen {
   constructor(w, h) { this.w = w; this.h = h; this.clear(); this.held = ''; }
   clear() { this.rows = Array.from({length: this.h}, () => []); this.x = 0; this.y = 0; }
+  resize(w, h) { // the lower rows stay, as in a terminal
+    const gone = Math.max(0, this.y + 1 - h);
+    this.rows = Array.from({length: h}, (_, r) => (this.rows[r + gone] || []).slice(0, w));
+    this.w = w; this.h = h; this.x = Math.min(this.x, w - 1); this.y -= gone;
+  }
   line() { if (this.y < this.h - 1) ++this.y; else { this.rows.shift(); this.rows.push([]); } }
   put(c) {
     if (this.x >= this.w) { this.x = 0; this.line(); }
@@ -376,7 +388,7 @@ const player = (() => {
     for (; at < to; ++at) {
       const e = events[at];
       if (e[1] === 'o') screen.feed(e[2]);
-      else if (e[1] === 'r') { const m = /^(\d+)x(\d+)$/.exec(e[2]); if (m) { size = [Math.min(+m[1], 500), Math.min(+m[2], 300)]; screen = new Screen(size[0], size[1]); } }
+      else if (e[1] === 'r') { const m = /^(\d+)x(\d+)$/.exec(e[2]); if (m) screen.resize(Math.max(1, Math.min(+m[1], 500)), Math.max(1, Math.min(+m[2], 300))); }
     }
     view.textContent = screen.text();
     slider.value = at;
@@ -431,7 +443,7 @@ const player = (() => {
 pick.addEventListener('change', () => { location.hash = '#a=' + pick.value; });
 let typing = 0;
 find.addEventListener('input', () => { clearTimeout(typing); typing = setTimeout(draw, 150); });
-find.addEventListener('keydown', e => { if (e.key === 'Enter') { draw(); move(e.shiftKey ? -1 : 1); } });
+find.addEventListener('keydown', e => { if (e.key === 'Enter') { clearTimeout(typing); draw(); move(e.shiftKey ? -1 : 1); } });
 $('keys').addEventListener('click', () => { $('help').hidden = !$('help').hidden; $('keys').setAttribute('aria-expanded', String(!$('help').hidden)); });
 document.addEventListener('keydown', e => {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
@@ -457,6 +469,8 @@ for (const table of document.querySelectorAll('table.heat')) table.addEventListe
   if (to) { e.preventDefault(); to.focus(); }
 });
 addEventListener('hashchange', fromHash);
+// The address of what is open already does not change.
+document.addEventListener('click', e => { const a = e.target.closest('a.cell'); if (a && a.hash === location.hash) fromHash(); });
 if (!fromHash()) {
   const first = index.findIndex(a => a.here && !(a.score >= 1));
   open(first >= 0 ? first : 0);

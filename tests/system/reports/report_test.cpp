@@ -1,53 +1,18 @@
 // The report in a real browser: hostile text stays text, the script works, and the guard is shown
 // to be needed by a page without it.
-#include "assay/base/text.h"
-#include "assay/io/run_command.h"
 #include "assay/reports/report.h"
+#include "browser.h"
 #include "catch.h"
 #include "run_fixture.h"
-
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <regex>
 
 using namespace assay;
-
-namespace {
-
-std::string chromium() {
-    for (const char* path :
-         {"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"})
-        if (::access(path, X_OK) == 0) return path;
-    return "";
-}
-
-// The page's DOM after its script has run.
-std::string dom_of(const Path& page, const Path& profile, const std::string& fragment = "") {
-    CommandOptions options;
-    options.timeout = std::chrono::seconds(120);
-    options.output_limit = 64 << 20;
-    static Spawner spawner;
-    CommandResult result = run_command(
-        spawner,
-        {chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--user-data-dir=" + profile.string(), "--virtual-time-budget=4000",
-         "--dump-dom", "file://" + page.string() + fragment},
-        options, Cancel());
-    INFO(result.err);
-    REQUIRE(result.ok());
-    return result.out;
-}
-
-std::string title_of(const std::string& dom) {
-    std::smatch match;
-    REQUIRE(std::regex_search(dom, match, std::regex("<title>([^<]*)</title>")));
-    return match[1];
-}
-
-} // namespace
+using test::chromium;
+using test::dom_of;
+using test::title_of;
 
 TEST_CASE("hostile text stays text in a browser, and the trajectory browser works") {
     if (chromium().empty()) {

@@ -55,7 +55,8 @@ inline PlanRecord make_plan(int tasks, int attempts) {
     return plan;
 }
 
-inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int turns) {
+inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int turns,
+                      const std::string& deviations = "[]") {
     auto writer = store.begin_try(slot.id);
     auto put = [&](const std::string& text, const char* type = "text/plain") {
         return store.blobs().put(text, type);
@@ -65,6 +66,8 @@ inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int t
     std::optional<Id> parent;
     std::optional<Span> phase;
     phase.emplace(*writer, EventKind::PhaseBegin, R"({"phase":"agent"})");
+    writer->emit(EventKind::Message, R"({"role":"user","why":"instruction"})",
+                 {{"text", put("Do it. " + all_hostile())}});
     for (int turn = 0; turn < turns; ++turn) {
         CallRecord call;
         call.id = Id::derive(slot.id.hex() + std::to_string(turn));
@@ -101,12 +104,14 @@ inline void write_try(RunStore& store, const SlotRecord& slot, TryEnd end, int t
                  {{"out", put(all_hostile())}, {"err", put("oops")}});
     writer->artifact("agent/terminal.cast",
                      put("{\"version\":2,\"width\":40,\"height\":10}\n[0.1,\"o\",\"hello "
-                         "\\u001b[31m</script>\"]\n[0.5,\"o\",\"\\r\\nworld\"]\n"));
+                         "\\u001b[31m</script> and more than 20\"]\n[0.5,\"o\",\"\\r\\nworld\"]\n"
+                         "[1.0,\"r\",\"20x5\"]\n[1.5,\"o\",\"\\r\\nlast\"]\n"));
     if (end.score)
-        writer->score({"fixture", "1", "reward", true, *end.score, put(all_hostile()), "[]", "{}"});
+        writer->score(
+            {"fixture", "1", "reward", true, *end.score, put(all_hostile()), deviations, "{}"});
     end.turns = turns;
-    end.usage = {300, 30, 60, 0, 0.003};
-    end.wall_seconds = 2;
+    if (end.usage.prompt_tokens == 0) end.usage = {300, 30, 60, 0, 0.003};
+    if (end.wall_seconds == 0) end.wall_seconds = 2;
     phase.reset();
     writer->finish(end);
 }
