@@ -60,9 +60,9 @@ std::string leaderboard_text(const std::vector<Path>& runs) {
             rows.push_back({run.plan.suite, run.plan.arms[arm.arm].label, percent(arm.score),
                             percent(arm.se_conditional), percent(arm.se_generalising),
                             class_counts(arm),
-                            !arm.score               ? "-"
-                            : arm.deviations.empty() ? "yes"
-                                                     : "no"});
+                            !run.official || !arm.score ? "-"
+                            : arm.deviations.empty()    ? "yes"
+                                                        : "no"});
     }
     return table(rows);
 }

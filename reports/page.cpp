@@ -76,9 +76,9 @@ std::string class_cells(const ArmSummary& arm) {
     return out;
 }
 
-std::string official_cell(const ArmSummary& arm) {
+std::string official_cell(const RunData& run, const ArmSummary& arm) {
     if (!arm.score) return "<td>&ndash;</td>";
-    if (arm.deviations.empty()) return "<td>official</td>";
+    if (arm.deviations.empty()) return run.official ? "<td>official</td>" : "<td>&ndash;</td>";
     std::string list;
     for (const std::string& text : arm.deviations) list += "<li>" + html_escape(text) + "</li>";
     return fmt::format("<td><details><summary>{} deviation{}</summary><ul>{}</ul></details></td>",
@@ -129,7 +129,7 @@ std::string leaderboard_row(const RunData& run, const ArmSummary& arm, bool name
         count_text(static_cast<double>(arm.usage.prompt_tokens)),
         count_text(static_cast<double>(arm.usage.completion_tokens)),
         arm.usage.cost ? fmt::format("${:.2f}", *arm.usage.cost) : "&ndash;", arm.wall_seconds,
-        html_escape(format_seconds(arm.wall_seconds)), official_cell(arm));
+        html_escape(format_seconds(arm.wall_seconds)), official_cell(run, arm));
 }
 
 std::string leaderboard(const std::vector<RunData>& runs) {

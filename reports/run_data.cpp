@@ -39,13 +39,16 @@ std::string_view class_label(AttemptClass c) {
 
 namespace {
 
-std::string primary_metric(const std::string& metrics) {
-    Json list = parse_json<Json>(metrics);
-    if (list.is_array())
-        for (const Json& metric : list)
-            if (metric.is_object() && metric.value("primary", false))
-                return metric.value("name", "score");
-    return "score";
+void read_primary_metric(RunData& run) {
+    run.primary = "score";
+    Json list = parse_json<Json>(run.plan.metrics);
+    if (!list.is_array()) return;
+    for (const Json& metric : list) {
+        if (!metric.is_object() || !metric.value("primary", false)) continue;
+        run.primary = metric.value("name", "score");
+        run.official = metric.value("official", false); // absent from older plans: not known
+        return;
+    }
 }
 
 std::vector<std::string> string_list(const std::string& json) {
@@ -156,7 +159,7 @@ RunData load_run(const Path& file) {
     run.plan = run.reader->plan();
     run.summary = run.reader->summary();
     run.environments = run.reader->environments();
-    run.primary = primary_metric(run.plan.metrics);
+    read_primary_metric(run);
     std::map<Id, std::vector<TryRow>> tries;
     for (TryRow& row : run.reader->tries()) tries[row.slot].push_back(std::move(row));
     for (const SlotRecord& slot : run.plan.slots) {

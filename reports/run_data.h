@@ -33,7 +33,7 @@ struct ArmSummary {
     std::vector<std::pair<std::string, double>> others; // means of the other metrics
     Usage usage;
     double wall_seconds = 0, model_seconds = 0, sandbox_seconds = 0;
-    std::vector<std::string> deviations; // union over its scores; empty: official
+    std::vector<std::string> deviations; // union over its scores
 };
 
 struct RunData {
@@ -45,6 +45,7 @@ struct RunData {
     std::vector<ArmSummary> arms;
     std::vector<std::string> broken_tasks; // whose own solution, run by the agent oracle, scored 0
     std::string primary;                   // name of the primary metric
+    bool official = false; // a score without deviations is the benchmark's own number
     std::unique_ptr<RunReader> reader;
 };
 

@@ -58,9 +58,11 @@ PlanRecord make_plan(const SuiteInfo& suite, const TaskSet& tasks, PlanRequest r
     std::string metrics;
     for (const MetricDefinition& metric : suite.metrics)
         metrics +=
-            fmt::format(R"({}{{"name":{},"description":{},"higher_is_better":{},"primary":{}}})",
+            fmt::format(R"({}{{"name":{},"description":{},"higher_is_better":{},"primary":{},)"
+                        R"("official":{}}})",
                         metrics.empty() ? "" : ",", json_quote(metric.name),
-                        json_quote(metric.description), metric.higher_is_better, metric.primary);
+                        json_quote(metric.description), metric.higher_is_better, metric.primary,
+                        metric.official && !request.source.empty()); // samples are our own
     plan.metrics = "[" + metrics + "]";
 
     for (int attempt = 1; attempt <= request.attempts; ++attempt) {

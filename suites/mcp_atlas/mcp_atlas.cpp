@@ -126,7 +126,7 @@ class McpAtlas final : public Suite {
             "mcp_atlas",
             "1",
             "tool use through MCP servers, scored claim by claim by a judge model (MCP Atlas)",
-            {{"pass", "1 if the coverage of the claims is at least 0.75", true, true},
+            {{"pass", "1 if the coverage of the claims is at least 0.75", true, true, true},
              {"coverage", "mean over the claims: 1 fulfilled, 0.5 partially, 0 not", true, false},
              {"pass_50", "1 if the coverage is at least 0.5", true, false},
              {"judge_failures", "claims on which the judge gave no usable verdict", false, false}},

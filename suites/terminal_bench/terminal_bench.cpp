@@ -65,7 +65,7 @@ class TerminalBench final : public Suite {
             "terminal_bench",
             "1",
             "Terminal-Bench 2.x and other Harbor task folders, unmodified",
-            {{"reward", "what the task's test wrote; 0 or 1 in Terminal-Bench", true, true}}};
+            {{"reward", "what the task's test wrote; 0 or 1 in Terminal-Bench", true, true, true}}};
         return info;
     }
 

@@ -105,6 +105,31 @@ TEST_CASE("tasks whose own solution scored 0 and replays that parted are named")
     }
 }
 
+TEST_CASE("only a benchmark's own tasks give an official score, and only without deviations") {
+    auto official = [](const char* metrics, bool deviates) {
+        TempFolder folder;
+        PlanRecord plan = test::make_plan(1, 1);
+        plan.metrics = metrics;
+        auto store = RunStore::create(folder.path() / "run.db", plan, {});
+        TryEnd end;
+        end.attempt_class = AttemptClass::Scored;
+        end.accepted = true;
+        end.score = 1;
+        test::write_try(*store, plan.slots[0], end, 1, deviates ? R"(["clock=net"])" : "[]");
+        store->finish_run("complete");
+        std::string row = leaderboard_text({folder.path() / "run.db"});
+        std::string word = row.substr(row.rfind(' ') + 1);
+        std::string html = render_report({folder.path() / "run.db"}, {});
+        CHECK((html.find("<td>official</td>") < html.find("id=\"tasks\"")) == (word == "yes\n"));
+        return word;
+    };
+    const char* yes = R"([{"name":"reward","primary":true,"official":true}])";
+    CHECK(official(yes, false) == "yes\n");
+    CHECK(official(yes, true) == "no\n");
+    CHECK(official(R"([{"name":"reward","primary":true,"official":false}])", false) == "-\n");
+    CHECK(official(R"([{"name":"reward","primary":true}])", false) == "-\n"); // an older plan
+}
+
 TEST_CASE("a budget keeps the file small and says what it left out") {
     TempFolder folder;
     Path run = test::make_run(folder.path());

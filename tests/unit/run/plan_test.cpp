@@ -51,6 +51,22 @@ TEST_CASE("two arms of the same name are told apart") {
     CHECK(plan.arms[1].label == "tools #2");
 }
 
+TEST_CASE("a plan keeps whether its metric can be official: never on a suite's own samples") {
+    ListedTasks tasks(plain_tasks(1));
+    auto metrics_of = [&](bool official, const char* source) {
+        StepSuite suite;
+        SuiteInfo info = suite.info();
+        info.metrics[0].official = official;
+        PlanRequest request;
+        request.arms.resize(1);
+        request.source = source;
+        return make_plan(info, tasks, request).metrics;
+    };
+    CHECK_THAT(metrics_of(true, "/tasks"), Catch::EndsWith(R"("official":true}])"));
+    CHECK_THAT(metrics_of(true, ""), Catch::EndsWith(R"("official":false}])"));
+    CHECK_THAT(metrics_of(false, "/tasks"), Catch::EndsWith(R"("official":false}])"));
+}
+
 TEST_CASE("shards are disjoint and cover the plan") {
     PlanRecord plan = three_by_two();
     std::map<Id, int> seen;

@@ -21,7 +21,7 @@ struct ScoreResult {
     Metric primary;
     std::vector<Metric> others;
     std::string explanation;             // for people; may be long
-    std::vector<std::string> deviations; // from the official procedure; empty: official
+    std::vector<std::string> deviations; // from the official procedure
     std::string details = "{}";          // JSON object, for reports
     // All that the scorer looked at beside the task, by name: what its input hash is made of.
     // Absent: it worked in the agent's sandbox, where it may have looked at anything.
@@ -40,6 +40,7 @@ struct MetricDefinition {
     std::string description;
     bool higher_is_better = true;
     bool primary = false;
+    bool official = false; // a published benchmark's own number, if --tasks names its tasks
 };
 
 struct SuiteInfo {

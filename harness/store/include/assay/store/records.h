@@ -113,7 +113,7 @@ struct ScoreRecord {
     bool primary = false;
     double value = 0;
     std::optional<BlobRef> explanation;
-    std::string deviations = "[]"; // JSON list; empty: official
+    std::string deviations = "[]"; // JSON list: from the official procedure
     std::string details = "{}";
     std::optional<Digest> input_hash = {}; // of what the scorer saw; none: not known
 };
