@@ -37,6 +37,7 @@ TEST_CASE("a run that ends scored is exit code 0, and show has the promised shap
     INFO(run.err);
     CHECK(run.exit.code == 0);
     CHECK_THAT(run.out, Catch::Contains("8 of 8 attempts"));
+    CHECK_THAT(run.out, Catch::Contains("8 scored  -\n"));     // no benchmark: nothing is official
     CHECK_THAT(run.err, Catch::Contains("8 attempts to run")); // plain lines, for it is no terminal
     CHECK(run.err.find('\x1b') == std::string::npos);
 
