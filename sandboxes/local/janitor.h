@@ -37,8 +37,9 @@ class Janitor {
     RunCgroups& cgroups() { return cgroups_; }
     const UserMapping& users() const { return users_; }
 
-    static constexpr int kNew = -1;     // a namespace of its own
-    static constexpr int kMachine = -2; // the machine's network: for errands that use none
+    static constexpr int kNew = -1; // a namespace of its own
+    // The machine's network: for errands that use none, and where that guard is left out.
+    static constexpr int kMachine = -2;
     // A child in its cgroups and namespaces that waits for Launch or an errand on the returned
     // socket.
     UniqueFd prepare(const std::vector<std::string>& cgroups, int user_ns, int net_ns);

@@ -113,6 +113,8 @@ std::string Shared::launch_message(const Path& folder) const {
         add({"--cap-drop", "ALL"});
         for (const char* capability : kCapabilities) add({"--cap-add", capability});
     }
+    // The root comes later, from elsewhere; /dev is carried over to it.
+    if (without_guards.count("sysfs") != 0) add({"--bind", "/sys", "/dev/sys"});
     add({"--seccomp", "4", "--chdir", "/", "--", "/proc/self/fd/5"});
     return wire::Writer().str((folder / "log").string()).list(args).data();
 }
@@ -122,6 +124,7 @@ Prepared Shared::make(int user_ns, int net_ns) {
     out.folder = janitor.folder() / next_name("e");
     RealFileSystem().make_folders(out.folder);
     out.cgroup = janitor.cgroups().make(next_name("s"));
+    if (net_ns < 0 && without_guards.count("network") != 0) net_ns = Janitor::kMachine;
     out.channel =
         std::make_shared<Channel>(janitor.prepare(out.cgroup->join(), user_ns, net_ns), "");
     try {

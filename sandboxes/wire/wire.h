@@ -159,7 +159,7 @@ enum PrepareFlags : std::uint32_t {
     kSubordinate = 2, // newuidmap / newgidmap ranges
     kJoinUser = 4,    // a user namespace is passed
     kJoinNet = 8,     // a network namespace is passed
-    kKeepNet = 16,    // stay in the machine's: nothing of the sandbox will run there
+    kKeepNet = 16,    // stay in the machine's: nothing of a guarded sandbox will run there
 };
 
 } // namespace assay::wire

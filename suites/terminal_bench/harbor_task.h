@@ -17,6 +17,8 @@ struct HarborTask : Task {
     bool prebuilt = false;                // there is nothing to build: docker_image alone
     NetworkPolicy network;                // of the environment
     std::vector<std::string> deviations;  // known before anything runs
+    // No task says so: for tests that prove the guard by the attack that works without it.
+    bool keep_early_rewards = false;
 
     // The separate verifier's, or nullptr.
     const EnvironmentSpec* verifier() const {

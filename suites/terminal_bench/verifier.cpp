@@ -170,7 +170,7 @@ Rewards run_in(Sandbox& sandbox, const HarborTask& task, VerifierMode mode, cons
 ScoreResult verify_shared(const HarborTask& task, VerifierMode mode, TrialContext& context) {
     Sandbox& main = context.environment().main();
     if (auto policy = task.verifier_network()) main.set_network(*policy, context.cancel());
-    bool early = clear_verifier_folders(main, true, context.cancel());
+    bool early = !task.keep_early_rewards && clear_verifier_folders(main, true, context.cancel());
     if (early) note(context, "a reward file was there before verification; it was removed");
     put_tests(task, main, context.cancel());
     std::string user = task.toml.verifier.user;

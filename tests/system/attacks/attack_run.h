@@ -20,12 +20,35 @@
 
 namespace assay::test {
 
-// The data set's tasks with a limit that Harbor's format cannot name.
-class LimitedTasks final : public TaskSet {
+// The suite without its guards: the tests are there while the agent works.
+class EagerSuite final : public Suite {
   public:
-    LimitedTasks(std::unique_ptr<TaskSet> inner, std::map<std::string, std::uint64_t> pids)
+    const SuiteInfo& info() const override { return inner_->info(); }
+    std::unique_ptr<TaskSet> load(const Path& source, const TaskFilter& filter) override {
+        return inner_->load(source, filter);
+    }
+    void prepare(const Task& task, TrialContext& context) override {
+        inner_->prepare(task, context);
+        context.environment().main().put_folder(
+            static_cast<const terminal_bench::HarborTask&>(task).tests(), "/tests",
+            context.cancel());
+    }
+    ScoreResult score(const Task& task, TrialContext& context) override {
+        return inner_->score(task, context);
+    }
+
+  private:
+    std::unique_ptr<Suite> inner_ = make_terminal_bench({});
+};
+
+// The data set's tasks with what Harbor's format cannot name: a limit, and the guard on rewards.
+class AttackTasks final : public TaskSet {
+  public:
+    AttackTasks(std::unique_ptr<TaskSet> inner, std::map<std::string, std::uint64_t> pids,
+                bool keep_early_rewards)
         : inner_(std::move(inner))
-        , pids_(std::move(pids)) {}
+        , pids_(std::move(pids))
+        , keep_early_rewards_(keep_early_rewards) {}
     const std::vector<TaskHeader>& headers() const override { return inner_->headers(); }
     const std::vector<std::pair<std::string, std::string>>& refused() const override {
         return inner_->refused();
@@ -33,16 +56,17 @@ class LimitedTasks final : public TaskSet {
     TaskRef open(std::size_t index) override {
         TaskRef task = inner_->open(index);
         auto limit = pids_.find(task->header.id);
-        if (limit == pids_.end()) return task;
         auto copy = std::make_shared<terminal_bench::HarborTask>(
             dynamic_cast<const terminal_bench::HarborTask&>(*task));
-        copy->environment.sandboxes.front().limits.pids = limit->second;
+        if (limit != pids_.end()) copy->environment.sandboxes.front().limits.pids = limit->second;
+        copy->keep_early_rewards = keep_early_rewards_;
         return copy;
     }
 
   private:
     std::unique_ptr<TaskSet> inner_;
     std::map<std::string, std::uint64_t> pids_;
+    bool keep_early_rewards_;
 };
 
 // The record of one attempt.
@@ -118,10 +142,11 @@ class AttackRun {
     }
     const std::vector<std::string>& tasks() const { return tasks_; }
 
-    RunResult run(SandboxBackend& sandboxes, const Settings& agent = {}) {
+    // `guards`: the suite's.
+    RunResult run(SandboxBackend& sandboxes, bool guards, const Settings& agent = {}) {
         files_.write(folder_.path() / "script.json", script_.dump(), 0644);
-        auto suite = make_terminal_bench({});
-        LimitedTasks tasks(suite->load(folder_.path() / "tasks", {}), pids_);
+        auto suite = guards ? make_terminal_bench({}) : std::make_unique<EagerSuite>();
+        AttackTasks tasks(suite->load(folder_.path() / "tasks", {}), pids_, !guards);
         PlanRequest request;
         request.run = Id::derive("attacks");
         ArmRecord arm_record;

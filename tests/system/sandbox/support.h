@@ -49,4 +49,9 @@ inline ExecResult sh(Sandbox& sandbox, const std::string& command, ExecOptions o
     return run_shell(sandbox, command, options, Cancel());
 }
 
+// Writes what is there already. Without the guard "sysfs" the machine's is at /dev/sys.
+inline const std::string kSysfsAttack =
+    "for d in /sys /dev/sys; do f=$d/module/printk/parameters/time; "
+    "v=$(cat $f) && echo $v > $f && echo written; done";
+
 } // namespace assay::test

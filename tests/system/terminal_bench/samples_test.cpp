@@ -5,6 +5,7 @@
 #include "assay/suites/terminal_bench.h"
 #include "catch.h"
 #include "fake_trial.h"
+#include "harbor_task.h"
 #include "sandbox_probe.h"
 #include "skip.h"
 
@@ -99,18 +100,25 @@ TEST_CASE("the samples: oracle 1, no-op 0, and nobody solves the unsolvable one"
 TEST_CASE("a reward that was written before verification does not count") {
     auto suite = make_terminal_bench({});
     auto tasks = suite->load({}, {.include = {"unsolvable"}, .exclude = {}});
+    auto attack = [&](const Task& task) {
+        RealTrial trial(task);
+        suite->prepare(task, trial);
+        ExecResult forged = run_shell(trial.environment().main(),
+                                      "mkdir -p /tests /logs/verifier; echo 1 > "
+                                      "/logs/verifier/reward.txt; echo '{\"reward\": 1}' > "
+                                      "/logs/verifier/reward.json; ln -s / /tests/up",
+                                      {}, trial.cancel());
+        REQUIRE(forged.ok());
+        return suite->score(task, trial);
+    };
     TaskRef task = tasks->open(0);
-    RealTrial trial(*task);
-    suite->prepare(*task, trial);
-    ExecResult forged = run_shell(trial.environment().main(),
-                                  "mkdir -p /tests /logs/verifier; echo 1 > "
-                                  "/logs/verifier/reward.txt; echo '{\"reward\": 1}' > "
-                                  "/logs/verifier/reward.json; ln -s / /tests/up",
-                                  {}, trial.cancel());
-    REQUIRE(forged.ok()); // the attack itself works
-    ScoreResult result = suite->score(*task, trial);
+    ScoreResult result = attack(*task);
     CHECK(result.primary.value == 0);
     CHECK(result.details.find("reward_before_verification") != std::string::npos);
+
+    auto weak = dynamic_cast<const terminal_bench::HarborTask&>(*task);
+    weak.keep_early_rewards = true;
+    CHECK(attack(weak).primary.value == 1);
 }
 
 TEST_CASE("a bash of the agent's does not keep the agent's reward") {

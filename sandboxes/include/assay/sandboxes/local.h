@@ -27,7 +27,8 @@ struct LocalOptions {
     std::string run_id; // [a-z0-9-]; empty: a random one
     std::unique_ptr<BaseMaker> bases;
     // For tests that prove a guard by the attack that works without it: seccomp, capabilities,
-    // proc.
+    // proc; sysfs (without it the machine's /sys is at /dev/sys, writable); network (the
+    // machine's).
     std::set<std::string> without_guards;
     Path helpers; // folder of assay-launch and assay-init; empty: beside this program
 };
