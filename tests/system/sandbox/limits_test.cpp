@@ -39,7 +39,10 @@ print(n)')";
 TEST_CASE("what runs inside is in a cgroup of the run, of v2 too") {
     auto environment = host_environment();
     const std::string mark = "1000." + std::to_string(::getpid());
-    REQUIRE(sh(environment->main(), "sleep " + mark + " >/dev/null 2>&1 &").ok());
+    REQUIRE(sh(environment->main(), "sleep " + mark +
+                                        " >/dev/null 2>&1 & until grep -q sleep /proc/$!/comm; do "
+                                        ":; done") // until then it is still a shell
+                .ok());
     RealFileSystem files;
     std::string groups;
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
