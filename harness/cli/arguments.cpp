@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <set>
 
 namespace assay {
 
@@ -151,6 +152,7 @@ void add_config(CLI::App* app, std::string& ignored) {
 // Everything CLI11 writes to; lives as long as the App.
 struct Parser {
     Arguments out;
+    std::vector<const CLI::Option*> fixed_by_plan; // of run
     std::string config;
     std::string run_file;
     std::vector<std::string> inputs;
@@ -165,6 +167,7 @@ struct Parser {
         return sub;
     }
     Parser();
+    void refuse_beside_plan() const;
     void add_run_commands();
     void add_reading_commands();
     void add_other_commands();
@@ -173,6 +176,8 @@ struct Parser {
 void Parser::add_run_commands() {
     CLI::App* run = command("run", "run a suite");
     add_what_to_run(run, out.run);
+    for (const CLI::Option* option : run->get_options())
+        if (option != run->get_help_ptr()) fixed_by_plan.push_back(option);
     add_how_to_run(run, out.run);
     run->add_option("--plan", out.run.plan, "a plan made by `assay plan`, instead of a suite")
         ->type_name("PLAN.json");
@@ -198,6 +203,18 @@ void Parser::add_run_commands() {
         ->type_name("PART.db")
         ->required();
     merge->add_option("--out", out.out, "the whole; may exist")->type_name("RUN.db")->required();
+}
+
+void Parser::refuse_beside_plan() const {
+    static const std::set<std::string> also_of_a_start = {"--tasks", "--max-cost", "--keep-layer"};
+    if (out.run.plan.empty()) return;
+    for (const CLI::Option* option : fixed_by_plan) {
+        if (option->count() == 0 || also_of_a_start.contains(option->get_name())) continue;
+        std::string name =
+            option->get_positional() ? "the suite " + out.run.suite : option->get_name();
+        throw Error(ErrorKind::Usage, "--plan and " + name + " exclude each other")
+            .hint("the plan fixes what is run; `assay plan` makes another");
+    }
 }
 
 void Parser::add_reading_commands() {
@@ -309,6 +326,7 @@ ParseResult parse_arguments(const std::vector<std::string>& words) {
         std::string name = subs.empty() ? "" : " " + subs[0]->get_name();
         throw Error(ErrorKind::Usage, e.what()).hint("see `assay" + name + " --help`");
     }
+    parser.refuse_beside_plan();
     Arguments& out = parser.out;
     out.command = parser.app.get_subcommands().at(0)->get_name();
     if (!parser.run_file.empty()) out.files.emplace_back(parser.run_file);

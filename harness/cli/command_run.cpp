@@ -189,9 +189,6 @@ void print_error(std::string text) {
 
 int command_run(const Arguments& arguments) {
     const RunArguments& run = arguments.run;
-    if (!run.plan.empty() && !run.suite.empty())
-        throw Error(ErrorKind::Usage, "--plan and a suite exclude each other")
-            .hint("the plan names its suite");
     PlanRecord plan = run.plan.empty()
                           ? plan_of(run)
                           : plan_from_json(RealFileSystem().read(run.plan, 1ull << 30));

@@ -42,3 +42,45 @@ TEST_CASE("a size is taken with its unit") {
         CHECK_THROWS_AS(kept(value), Error);
     }
 }
+
+TEST_CASE("beside a plan stands what a start may choose, and nothing that the plan has fixed") {
+    using Words = std::vector<std::string>;
+    auto with_plan = [](Words more) {
+        more.insert(more.begin(), {"run", "--plan", "plan.json"});
+        return parse_arguments(more);
+    };
+    for (const Words& words : std::vector<Words>{{"example"},
+                                                 {"--task", "x"},
+                                                 {"--exclude", "x"},
+                                                 {"--agent", "noop"},
+                                                 {"--model", "null"},
+                                                 {"--judge", "null"},
+                                                 {"--attempts", "1"},
+                                                 {"--seed", "0"},
+                                                 {"--sandbox", "null"},
+                                                 {"--base", "host"},
+                                                 {"--image-map", "map"},
+                                                 {"--verifier", "compat"},
+                                                 {"--set", "a=b"},
+                                                 {"--agent-set", "a=b"},
+                                                 {"--timeout-multiplier", "1"},
+                                                 {"--clock", "net"},
+                                                 {"--max-turns", "1"},
+                                                 {"--max-tokens", "1"},
+                                                 {"--max-attempt-cost", "1"},
+                                                 {"--max-seconds", "1"},
+                                                 {"--context-tokens", "1"},
+                                                 {"--logprobs", "1"}}) {
+        INFO(words.front());
+        try {
+            with_plan(words);
+            FAIL_CHECK("taken");
+        } catch (const Error& e) {
+            CHECK(e.kind() == ErrorKind::Usage);
+            CHECK_THAT(e.message(), Catch::Contains("--plan") && Catch::Contains(words.front()));
+        }
+    }
+    CHECK(with_plan({"--tasks", "x", "--max-cost", "1", "--keep-layer", "1M", "--jobs", "2",
+                     "--retries", "0", "--prices", "p", "--shard", "1/2", "--out", "r.db"})
+              .arguments);
+}
