@@ -33,7 +33,11 @@ class DefaultBaseMaker final : public BaseMaker {
   public:
     explicit DefaultBaseMaker(BaseMakerOptions options)
         : options_(std::move(options))
-        , cache_(options_.state / "bases") {}
+        , cache_(options_.state / "bases") {
+        const std::string& name = options_.override_base;
+        if (!name.empty()) check_base_name(name);
+        if (has_prefix(name, "tar:")) bases::tar_file(name);
+    }
 
     // Remembered for the life of the maker: a run sees one state of each base.
     BaseImage make(const BaseSpec& spec, LayerRunner& runner, const Cancel& cancel) override {
@@ -54,7 +58,7 @@ class DefaultBaseMaker final : public BaseMaker {
         };
         switch (spec.kind) {
         case BaseSpec::Kind::Named:
-            return make_named(spec.name, cancel);
+            return make_asked(spec.name, cancel);
         case BaseSpec::Kind::Image:
             return of_reference(spec.name);
         case BaseSpec::Kind::Dockerfile:
@@ -64,14 +68,19 @@ class DefaultBaseMaker final : public BaseMaker {
         throw Error(ErrorKind::Internal, "base of an unknown kind");
     }
 
+    BaseImage make_asked(const std::string& name, const Cancel& cancel) {
+        const std::string& instead = options_.override_base;
+        BaseImage image = make_named(instead.empty() ? name : instead, cancel);
+        image.record.asked = name;
+        image.record.substituted = !instead.empty() && instead != name;
+        return image;
+    }
+
     BaseImage make_named(const std::string& name, const Cancel& cancel) {
+        check_base_name(name);
         if (name == "host") return bases::make_host_base(cache_, "/", cancel);
         if (has_prefix(name, "tar:")) return bases::make_tar_base(name, cache_, cancel);
-        if (has_prefix(name, "debian:")) {
-            return bases::make_debian_base(name, cache_, spawner(), cancel);
-        }
-        throw Error(ErrorKind::Usage, "unknown base '" + name + "'")
-            .hint("bases are: host, debian:SUITE[+package...], tar:FILE");
+        return bases::make_debian_base(name, cache_, spawner(), cancel);
     }
 
     Spawner& spawner() {
@@ -107,6 +116,14 @@ class DefaultBaseMaker final : public BaseMaker {
 };
 
 } // namespace
+
+void check_base_name(const std::string& name) {
+    if (has_prefix(name, "debian:"))
+        bases::parse_debian_name(name);
+    else if (name != "host" && !has_prefix(name, "tar:"))
+        throw Error(ErrorKind::Usage, "unknown base '" + name + "'")
+            .hint("bases are: host, debian:SUITE[+package...], tar:FILE");
+}
 
 std::unique_ptr<BaseMaker> make_base_maker(BaseMakerOptions options) {
     return std::make_unique<DefaultBaseMaker>(std::move(options));

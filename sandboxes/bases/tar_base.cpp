@@ -11,12 +11,18 @@
 
 namespace assay::bases {
 
-BaseImage make_tar_base(const std::string& name, Cache& cache, const Cancel& cancel) {
-    Path file = name.substr(name.find(':') + 1);
+Path tar_file(const std::string& name) {
     std::error_code code;
-    Path real = std::filesystem::canonical(file, code);
+    Path real = std::filesystem::canonical(name.substr(name.find(':') + 1), code);
+    if (code || !std::filesystem::is_regular_file(real, code))
+        throw Error(ErrorKind::Input, "base " + name + ": no such file");
+    return real;
+}
+
+BaseImage make_tar_base(const std::string& name, Cache& cache, const Cancel& cancel) {
+    Path real = tar_file(name);
     struct stat st{};
-    if (code || ::stat(real.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
+    if (::stat(real.c_str(), &st) != 0)
         throw Error(ErrorKind::Input, "base " + name + ": no such file");
     std::string key = fmt::format("{} {} {}.{} {}", real.string(), st.st_size, st.st_mtim.tv_sec,
                                   st.st_mtim.tv_nsec, st.st_ino);

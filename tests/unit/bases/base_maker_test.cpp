@@ -54,6 +54,20 @@ TEST_CASE("images are mapped to bases and marked as substituted") {
     auto forced = make_base_maker({.state = area.path(), .override_base = "tar:" + tar});
     BaseImage other = forced->make(image("ubuntu:24.04"), runner, Cancel());
     CHECK(other.record.substituted);
+    BaseImage named = forced->make({}, runner, Cancel()); // what asks for nothing gets "host"
+    CHECK(named.record.asked == "host");
+    CHECK(named.record.used == "tar:" + tar);
+    CHECK(named.record.substituted);
+    BaseImage same = forced->make({BaseSpec::Kind::Named, "tar:" + tar, {}, {}}, runner, Cancel());
+    CHECK_FALSE(same.record.substituted);
+}
+
+TEST_CASE("a base for everything that cannot be made is refused before anything asks for it") {
+    TempFolder area;
+    for (const char* bad : {"fedora", "debian:", "tar:absent.tar"}) {
+        INFO(bad);
+        CHECK_THROWS_AS(make_base_maker({.state = area.path(), .override_base = bad}), Error);
+    }
 }
 
 TEST_CASE("unknown bases are named with what there is") {

@@ -65,9 +65,13 @@ struct BaseMakerOptions {
     Path state;                 // the cache's folder
     Spawner* spawner = nullptr; // for debootstrap; nullptr: one of its own
     ImageMap images{};          // "assay/NAME" is the base NAME without a rule
-    std::string
-        override_base{}; // --base: used for every Image and FROM; recorded as a substitution
+    // --base: instead of every base asked for and every FROM; recorded as a substitution.
+    std::string override_base{};
 };
+// Error(Usage), Error(Input) for an override_base that cannot be made anywhere or not here.
 std::unique_ptr<BaseMaker> make_base_maker(BaseMakerOptions options);
+
+// Throws Error(Usage) for a name that is no base; looks at nothing else.
+void check_base_name(const std::string& name);
 
 } // namespace assay
