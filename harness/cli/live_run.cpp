@@ -6,15 +6,18 @@
 #include "assay/models/models.h"
 #include "assay/models/prices.h"
 #include "assay/run/plan.h"
+#include "assay/sandboxes/base_image.h"
 #include "environment_record.h"
 #include "recording_source.h"
 #include "registry.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 extern char** environ;
@@ -86,6 +89,7 @@ PlanRecord plan_of(const RunArguments& arguments) {
         throw Error(ErrorKind::Usage, "the suite " + arguments.suite + " is scored by a model")
             .hint("add --judge SPEC; `assay list models` shows the forms");
     find_sandbox(settings.sandbox);
+    if (!settings.base.empty()) check_base_name(settings.base);
     PlanRequest request;
     request.arms = arms_of(arguments, settings);
     if (!arguments.tasks.empty())
@@ -187,11 +191,27 @@ std::shared_ptr<Model> LiveRun::model(const std::string& spec) {
     options.open_recording = open_recording;
     options.warn = [](const std::string& text) { log_warn("{}", text); };
     std::unique_ptr<Model> plain = make_model(spec, options);
+    need_price(*plain);
     if (spec.starts_with("replay:")) // a recorded failure is the same however often it is asked for
         made = std::move(plain);
     else
         made = with_retries(std::move(plain), *pool_, {}, clock_);
     return made;
+}
+
+// A limit on cost that no call can count towards would never hold.
+void LiveRun::need_price(const Model& model) const {
+    bool limits_run = std::isfinite(settings().max_cost.value_or(INFINITY));
+    bool served = !model.connection_key().empty();
+    if (!served || (!limits_run && !plan_settings_.budget.cost)) return;
+    std::string name = model.name().substr(model.name().find(':') + 1);
+    if (prices_ && prices_->cost(name, Usage{})) return;
+    throw Error(ErrorKind::Usage,
+                fmt::format("{}: there is no price for the model {}",
+                            limits_run ? "--max-cost" : "--max-attempt-cost", name))
+        .hint(fmt::format(R"(add --prices FILE, a file such as {{"{}": {{"input": 0.3, "output": )"
+                          R"(1.2}}}}, in US dollars for a million tokens)",
+                          name));
 }
 
 void LiveRun::make_arms() {

@@ -53,6 +53,7 @@ class LiveRun {
     void load_tasks();
     void read_model_environment();
     std::shared_ptr<Model> model(const std::string& spec);
+    void need_price(const Model& model) const;
     void make_arms();
 
     const PlanRecord& plan_;

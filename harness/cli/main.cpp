@@ -77,7 +77,10 @@ int main(int argc, char** argv) {
         ::setrlimit(RLIMIT_NOFILE, &files);
     }
     try {
-        return run({argv + 1, argv + argc});
+        int code = run({argv + 1, argv + argc});
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+        print_error("error: not all of the output could be written to standard output");
+        return code == 0 ? 1 : code;
     } catch (const Error& e) {
         print_error("error: " + e.render());
         return code_of(e);

@@ -37,6 +37,13 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
                   "no sandbox 'cloud'"},
              Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--dry-run"}, "I/N"},
              Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--out", "r.db"}, "I/N"},
+             Case{{"run", "example", "--agent", "noop", "--base", "nothere", "--out", "r.db"},
+                  "unknown base 'nothere'"},
+             Case{
+                 {"run", "terminal_bench", "--agent", "noop", "--base", "nothere", "--out", "r.db"},
+                 "unknown base 'nothere'"},
+             Case{{"run", "example", "--agent", "noop", "--base", "tar:absent", "--out", "r.db"},
+                  "absent"},
              Case{{"show", "absent.db"}, "absent.db"},
              Case{{"help", "nothing"}, "no command 'nothing'"},
              Case{{"list", "nothing"}, "nothing"},
@@ -100,6 +107,69 @@ TEST_CASE("a store that fails while trials run is exit code 1, and a resume goes
     CommandResult rest = shell({"-c", std::string(ASSAY_BINARY) + " resume r.db"});
     INFO(rest.err);
     CHECK(rest.exit.code == 0);
+}
+
+TEST_CASE("a limit on cost is refused for a served model without a price") {
+    Binary assay;
+    assay.write("prices.json", R"({"other": {"input": 1, "output": 1}})");
+    assay.write("known.json", R"({"m": {"input": 1, "output": 1}})");
+    auto run = [&](std::vector<std::string> more) {
+        std::vector<std::string> words = {"run",  "example", "--agent", "tools", "--sandbox",
+                                          "null", "--task",  "sum-1-1", "--out", "r.db"};
+        words.insert(words.end(), more.begin(), more.end());
+        return assay(words);
+    };
+    const std::string served = "openai:m@http://127.0.0.1:1/v1"; // nobody listens
+    for (const std::vector<std::string>& limit : std::vector<std::vector<std::string>>{
+             {"--model", served, "--max-cost", "1"},
+             {"--model", served, "--max-attempt-cost", "1"},
+             {"--model", "null", "--judge", served, "--max-cost", "1"},
+             {"--model", served, "--max-cost", "1", "--prices", "prices.json"},
+         }) {
+        CommandResult result = run(limit);
+        INFO(result.err);
+        CHECK(result.exit.code == 64);
+        CHECK_THAT(result.err, Catch::Contains("no price for the model m") &&
+                                   Catch::Contains("--prices FILE") &&
+                                   Catch::Contains(R"({"m": {"input")"));
+        CHECK_FALSE(assay.exists("r.db"));
+    }
+    CHECK(run({"--model", "null", "--max-cost", "1"}).exit.code == 0); // costs nothing
+    assay.write_model(0);
+    CHECK(assay({"run", "example", "--agent", "tools", "--sandbox", "null", "--model",
+                 "script:model.json", "--max-attempt-cost", "1", "--out", "script.db"})
+              .exit.code == 0);
+    CommandResult priced = assay({"plan", "example", "--agent", "tools", "--sandbox", "null",
+                                  "--model", served, "--max-cost", "1", "--out", "plan.json"});
+    CHECK(priced.exit.code == 0);
+    CHECK(assay({"run", "--plan", "plan.json", "--out", "p.db"}).exit.code == 64);
+    CHECK_FALSE(assay.exists("p.db"));
+    // A shard with nothing to do starts with a price, and with no limit.
+    for (const std::vector<std::string>& more :
+         std::vector<std::vector<std::string>>{{"--shard", "99/99", "--prices", "known.json"},
+                                               {"--shard", "99/99", "--max-cost", "none"}}) {
+        std::vector<std::string> words = {"run", "--plan", "plan.json", "--out", "p.db"};
+        words.insert(words.end(), more.begin(), more.end());
+        CommandResult result = assay(words);
+        INFO(result.err);
+        CHECK(result.exit.code == 0);
+        RealFileSystem().remove_all(assay.folder() / "p.db");
+    }
+}
+
+TEST_CASE("output that cannot be written is exit code 1, not silence") {
+    Binary shell("/bin/sh");
+    const std::string assay = ASSAY_BINARY;
+    REQUIRE(
+        shell({"-c", assay + " run example --agent oracle --sandbox null --out r.db"}).exit.code ==
+        0);
+    for (const char* words : {"show r.db", "show r.db --json", "list suites", "--help"}) {
+        CommandResult result = shell({"-c", assay + " " + words + " > /dev/full"});
+        INFO(words);
+        CHECK(result.exit.code == 1);
+        CHECK_THAT(result.err,
+                   Catch::Contains("assay: error: ") && Catch::Contains("standard output"));
+    }
 }
 
 TEST_CASE("a broken tasks file names file and line") {
