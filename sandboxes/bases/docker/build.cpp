@@ -297,8 +297,8 @@ class Builder {
                           }});
     }
 
-    void copy_from_stage(Stage source, std::vector<std::string> words, const CopyTarget& target,
-                         std::string key) {
+    void copy_from_stage(const Stage& source, std::vector<std::string> words,
+                         const CopyTarget& target, std::string key) {
         key += " from " + source.key;
         for (std::string& word : words) {
             if (word[0] != '/') word.insert(0, "/");

@@ -125,7 +125,7 @@ void pump(Stream& from, Stream& to, const Cancel& cancel) {
 // `pack` writes a tar stream in one sandbox, `unpack` reads it in the other.
 void pipe_between(Sandbox& from, const std::string& pack, Sandbox& to, const std::string& unpack,
                   const Cancel& cancel) {
-    SpawnOptions reading = as_root(), writing = as_root();
+    ExecOptions reading = as_root(), writing = as_root();
     writing.stdin_mode = StdinMode::Pipe;
     writing.merge_stderr = true;
     auto source = from.spawn({"/bin/sh", "-c", pack}, reading, cancel);

@@ -170,6 +170,10 @@ TEST_CASE("output that cannot be written is exit code 1, not silence") {
         CHECK_THAT(result.err,
                    Catch::Contains("assay: error: ") && Catch::Contains("standard output"));
     }
+    // A reader that has seen enough is no fault.
+    CommandResult head =
+        shell({"-c", "(sleep 0.3; " + assay + " show r.db; echo code $? >&2) | true"});
+    CHECK(head.err == "code 0\n");
 }
 
 TEST_CASE("a broken tasks file names file and line") {
