@@ -10,6 +10,20 @@
 
 namespace assay {
 
+void check_settings(std::string_view owner, const SettingList& known, const Settings& given) {
+    for (const auto& [key, value] : given) {
+        std::string list;
+        bool found = false;
+        for (const auto& [name, help] : known) {
+            found = found || name == key;
+            list += (list.empty() ? "" : ", ") + name;
+        }
+        if (found) continue;
+        throw Error(ErrorKind::Usage, fmt::format("{} has no setting '{}'", owner, key))
+            .hint(list.empty() ? "it has no settings" : "it has: " + list);
+    }
+}
+
 std::unique_ptr<ToolSet> Suite::tools(const Task&, TrialContext&) {
     return std::make_unique<OwnedToolSet>();
 }

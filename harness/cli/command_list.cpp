@@ -19,14 +19,15 @@ using Json = nlohmann::ordered_json;
 
 struct Line {
     std::string name, description;
-    std::vector<std::pair<std::string, std::string>> settings;
+    SettingList settings;
 };
 
 std::vector<Line> lines_of(const std::string& what) {
     std::vector<Line> lines;
     if (what == "suites")
         for (const SuiteEntry& entry : suite_registry())
-            lines.push_back({entry.name, entry.description, {}});
+            lines.push_back(
+                {entry.name, entry.description, make_suite(entry, {})->info().settings});
     if (what == "sandboxes")
         for (const SandboxEntry& entry : sandbox_registry())
             lines.push_back({entry.name, entry.description, {}});
@@ -66,12 +67,13 @@ int command_list(const Arguments& arguments) {
         print_json(lines);
         return 0;
     }
+    const char* option = what == "suites" ? "--set" : "--agent-set";
     std::size_t width = 0;
     for (const Line& line : lines) width = std::max(width, line.name.size());
     for (const Line& line : lines) {
         fmt::print("{:<{}}  {}\n", line.name, width, line.description);
         for (const auto& [key, help] : line.settings)
-            fmt::print("{:<{}}    --agent-set {}=…  {}\n", "", width, key, help);
+            fmt::print("{:<{}}    {} {}=…  {}\n", "", width, option, key, help);
     }
     return 0;
 }

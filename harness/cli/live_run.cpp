@@ -84,7 +84,7 @@ PlanRecord plan_of(const RunArguments& arguments) {
         throw Error(ErrorKind::Usage, "no suite is named")
             .hint("assay run SUITE ...; `assay list suites` shows which there are");
     PlanSettings settings = PlanSettings::from(arguments);
-    auto suite = find_suite(arguments.suite).make(settings.suite);
+    auto suite = make_suite(find_suite(arguments.suite), settings.suite);
     if (suite->info().needs_judge && arguments.judge.empty())
         throw Error(ErrorKind::Usage, "the suite " + arguments.suite + " is scored by a model")
             .hint("add --judge SPEC; `assay list models` shows the forms");
@@ -109,7 +109,7 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
     , redactor_(redactor)
     , plan_settings_(PlanSettings::parse(plan.settings)) {
     read_model_environment();
-    suite_ = find_suite(plan.suite).make(plan_settings_.suite);
+    suite_ = make_suite(find_suite(plan.suite), plan_settings_.suite);
     if (suite_->info().version != plan.suite_version)
         throw Error(ErrorKind::Usage, "the plan was made with version " + plan.suite_version +
                                           " of the suite " + plan.suite + ", this is " +

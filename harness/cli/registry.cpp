@@ -90,6 +90,12 @@ const SandboxEntry& find_sandbox(std::string_view name) {
     return find_in(sandbox_registry(), "sandbox", name);
 }
 
+std::unique_ptr<Suite> make_suite(const SuiteEntry& entry, const Settings& settings) {
+    auto suite = entry.make(settings);
+    check_settings("suite " + entry.name, suite->info().settings, settings);
+    return suite;
+}
+
 Path state_folder(const std::string& from_arguments) {
     if (!from_arguments.empty()) return std::filesystem::absolute(from_arguments);
     if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')

@@ -18,7 +18,7 @@ namespace assay {
 struct SuiteEntry {
     std::string name;
     std::string description;
-    std::function<std::unique_ptr<Suite>(const Settings&)> make;
+    std::function<std::unique_ptr<Suite>(const Settings&)> make; // but see make_suite()
 };
 
 struct SandboxSettings {
@@ -42,6 +42,9 @@ const std::vector<SandboxEntry>& sandbox_registry();
 // Throw Error(Usage) that names what there is.
 const SuiteEntry& find_suite(std::string_view name);
 const SandboxEntry& find_sandbox(std::string_view name); // empty: the first
+
+// Throws Error(Usage) for a setting that it does not have, or a value that it cannot use.
+std::unique_ptr<Suite> make_suite(const SuiteEntry& entry, const Settings& settings);
 
 Path state_folder(const std::string& option); // --state, or the user's cache folder
 // Folders and a fresh run id; --base and --image-map are the caller's.

@@ -130,7 +130,18 @@ class McpAtlas final : public Suite {
              {"coverage", "mean over the claims: 1 fulfilled, 0.5 partially, 0 not", true, false},
              {"pass_50", "1 if the coverage is at least 0.5", true, false},
              {"judge_failures", "claims on which the judge gave no usable verdict", false, false}},
-            true};
+            true,
+            {{"data",
+              "folder that is copied to /data of every server; without: data/ beside the rows"},
+             {"servers", "JSON file with further servers"},
+             {"mcp_servers", "where tools/mcp-servers installed"},
+             {"node", "the Node program; without: from PATH"},
+             {"kit", "our server program for the samples; without: beside assay"},
+             {"stand_ins", "yes or no: servers of ours in place of three official ones"},
+             {"shared_sandbox", "yes or no: all servers in one sandbox, as officially"},
+             {"strict", "yes or no: errors and images as in the official harness"},
+             {"official_cache", "yes or no: keep results of stateful servers for the whole run"},
+             {"judge_tries", "calls per claim until a verdict can be read"}}};
         return info;
     }
 

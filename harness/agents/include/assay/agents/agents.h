@@ -20,7 +20,7 @@ namespace assay {
 
 struct AgentKind {
     AgentInfo info;
-    std::vector<std::pair<std::string, std::string>> settings; // key, one sentence
+    SettingList settings;
     std::unique_ptr<Agent> (*make)(const Settings& settings);
 };
 

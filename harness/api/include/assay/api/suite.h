@@ -43,16 +43,21 @@ struct MetricDefinition {
     bool official = false; // a published benchmark's own number, if --tasks names its tasks
 };
 
+// Free settings from the command line or a config file, e.g. {"verifier": "compat"}.
+using Settings = std::map<std::string, std::string>;
+using SettingList = std::vector<std::pair<std::string, std::string>>; // key, one sentence
+
+// Throws Error(Usage) for a key that is not in the list; `owner` is "agent tools".
+void check_settings(std::string_view owner, const SettingList& known, const Settings& given);
+
 struct SuiteInfo {
     std::string name;    // "terminal_bench"
     std::string version; // of our scorer; a change of any score changes it
     std::string description;
     std::vector<MetricDefinition> metrics;
     bool needs_judge = false; // the scorer asks the model of the role "judge"
+    SettingList settings = {};
 };
-
-// Free settings from the command line or a config file, e.g. {"verifier": "compat"}.
-using Settings = std::map<std::string, std::string>;
 
 class Suite {
   public:
