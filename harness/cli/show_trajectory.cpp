@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <set>
 
 namespace assay {
 
@@ -107,8 +108,11 @@ class Printer {
                        shown(event.json));
             // A tool call's arguments and its result's text are shown; the model's part is above.
             for (const auto& [name, blob] : event.blobs)
-                if (blob.media_type.starts_with("text/") || blob.media_type == "application/json")
-                    block(name, reader_.blob(blob), indent_);
+                if (blob.media_type.starts_with("text/") || blob.media_type == "application/json") {
+                    std::string text = reader_.blob(blob);
+                    block(name, text, indent_);
+                    if (event.kind == EventKind::Message) messages_.insert(std::move(text));
+                }
         }
     }
 
@@ -127,7 +131,10 @@ class Printer {
         try {
             Message message = message_from_json(json);
             if (message.role == Role::Tool) return; // the tool result's event shows it
-            block(to_string(message.role), message.text(), indent_);
+            std::string text = message.text();
+            if (message.role == Role::User && messages_.contains(text))
+                text = "(the message above)";
+            block(to_string(message.role), text, indent_);
             for (const ContentPart& part : message.parts)
                 if (const auto* thought = std::get_if<ReasoningPart>(&part))
                     block("reasoning", thought->text, indent_);
@@ -141,7 +148,8 @@ class Printer {
     RunReader& reader_;
     const TryRow& row_;
     std::map<std::string, CallRecord> calls_;
-    std::string indent_; // of the event, by the spans around it
+    std::string indent_;             // of the event, by the spans around it
+    std::set<std::string> messages_; // shown by their events
 };
 
 Json parsed(const std::string& text) {
