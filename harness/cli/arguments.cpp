@@ -26,11 +26,31 @@ CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std
     return app->add_option(name, into, help)->allow_extra_args(false);
 }
 
+// Its name is what help, the manual and errors show.
+template<class Value>
+CLI::Option* positional(CLI::App* app, const std::string& name, Value& into,
+                        const std::string& help) {
+    return app->add_option(name, into, help)->type_name("");
+}
+
+// The library would show the description of a check behind the option's type.
+CLI::Validator silent(CLI::Validator check) {
+    return check.description("");
+}
+template<class Number>
+CLI::Validator from_to(Number least, Number most) {
+    return silent(CLI::Range(least, most));
+}
+const CLI::Validator kNatural =
+    from_to(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max());
+const CLI::Validator kPositive = from_to(1, std::numeric_limits<int>::max());
+constexpr int kMostParallel = 100'000;
+
 constexpr std::uint64_t kMostLayer = 1ull << 30; // it is held in memory
 constexpr double kMostNumber = 1e9; // seconds as nanoseconds and GiB as bytes fit 64 bits
 
 // CLI::Range takes "nan", which is neither below nor above anything, for a limit that never holds.
-CLI::Validator positive(double most, const std::string& name = "POSITIVE") {
+CLI::Validator positive(double most) {
     auto check = [most](const std::string& word) {
         double value = 0;
         bool good = CLI::detail::lexical_cast(word, value) && value > 0 && value <= most;
@@ -38,19 +58,18 @@ CLI::Validator positive(double most, const std::string& name = "POSITIVE") {
                     : word + " is no positive number" +
                           (std::isfinite(most) ? fmt::format(" up to {:g}", most) : "");
     };
-    return CLI::Validator(check, name);
+    return CLI::Validator(check, "");
 }
 
 void add_max_cost(CLI::App* app, RunArguments& run, const std::string& help) {
     app->add_option("--max-cost", run.max_cost, help)
-        ->type_name("X")
+        ->type_name("X|none")
         ->transform([](const std::string& word) { return word == "none" ? "inf" : word; })
-        ->check(positive(std::numeric_limits<double>::infinity(), "POSITIVE|none"));
+        ->check(positive(std::numeric_limits<double>::infinity()));
 }
 
 void add_what_to_run(CLI::App* app, RunArguments& run) {
-    app->add_option("suite", run.suite, "suite to run, see `assay list suites`")
-        ->type_name("SUITE");
+    positional(app, "SUITE", run.suite, "suite to run, see `assay list suites`");
     app->add_option("--tasks", run.tasks, "folder or file of the tasks; without: the samples")
         ->type_name("PATH");
     list_option(app, "--task", run.task_globs, "only tasks whose name fits; may be repeated")
@@ -65,9 +84,10 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
         ->type_name("SPEC");
     app->add_option("--attempts", run.attempts, "attempts at each task by each agent and model")
         ->type_name("K")
-        ->check(CLI::Range(1, 100'000));
+        ->check(from_to(1, kMostParallel));
     app->add_option("--seed", run.seed, "seed of everything random that can be repeated")
-        ->type_name("S");
+        ->type_name("S")
+        ->check(kNatural);
     app->add_option("--sandbox", run.sandbox, "sandbox backend, see `assay list sandboxes`")
         ->type_name("NAME");
     app->add_option("--base", run.base, "base of every sandbox, instead of the task's image")
@@ -75,8 +95,8 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
     app->add_option("--image-map", run.image_map, "file of lines `GLOB BASE` for images")
         ->type_name("FILE");
     app->add_option("--verifier", run.verifier, "official, or compat where tests need a network")
-        ->type_name("MODE")
-        ->check(CLI::IsMember({"official", "compat"}));
+        ->type_name("official|compat")
+        ->check(silent(CLI::IsMember({"official", "compat"})));
     list_option(app, "--set", run.suite_settings, "a setting of the suite; repeatable")
         ->type_name("KEY=VALUE");
     list_option(app, "--agent-set", run.agent_settings, "a setting of the agent; repeatable")
@@ -86,13 +106,14 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
         ->check(positive(kMostNumber));
     app->add_option("--clock", run.clock,
                     "of limits: official counts all time, net not the waits in queues of ours")
-        ->type_name("CLOCK")
-        ->check(CLI::IsMember({"official", "net"}));
+        ->type_name("official|net")
+        ->check(silent(CLI::IsMember({"official", "net"})));
     app->add_option("--max-turns", run.max_turns, "model calls of the agent in an attempt")
         ->type_name("N")
-        ->check(CLI::Range(1, std::numeric_limits<int>::max(), "POSITIVE"));
+        ->check(kPositive);
     app->add_option("--max-tokens", run.max_tokens, "tokens of an attempt, prompts included")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(kNatural);
     app->add_option("--max-attempt-cost", run.max_attempt_cost, "US dollars of an attempt")
         ->type_name("X")
         ->check(positive(kMostNumber));
@@ -100,28 +121,29 @@ void add_what_to_run(CLI::App* app, RunArguments& run) {
         ->type_name("X")
         ->check(positive(kMostNumber));
     app->add_option("--context-tokens", run.context_tokens, "context length of a served model")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(kNatural);
     app->add_option("--logprobs", run.logprobs,
                     "ask models for log-probabilities, with N alternatives a token")
         ->type_name("N")
-        ->check(CLI::Range(0, 20));
+        ->check(from_to(0, 20));
     app->add_option(
            "--keep-layer", run.keep_layer,
-           "store what the agent changed in its sandbox, as layer.tar, if it is not larger "
-           "(16M); without: not stored")
+           "store what the agent changed in its sandbox, as layer.tar, if it is not larger: "
+           "16M, at most 1G; without: not stored")
         ->type_name("SIZE")
-        ->transform(CLI::Validator(CLI::AsSizeValue(false)).description(""))
-        ->check(CLI::Range(std::uint64_t{1}, kMostLayer, "1 to 1G"));
+        ->transform(silent(CLI::AsSizeValue(false)))
+        ->check(from_to(std::uint64_t{1}, kMostLayer));
     add_max_cost(app, run, "US dollars of the run; stops when reached");
 }
 
 void add_how_to_run(CLI::App* app, RunArguments& run) {
     app->add_option("--jobs", run.jobs, "trials at a time; without: one for each processor")
         ->type_name("N")
-        ->check(CLI::Range(1, 100'000));
+        ->check(from_to(1, kMostParallel));
     app->add_option("--retries", run.retries, "tries again after an infrastructure error")
         ->type_name("N")
-        ->check(CLI::Range(0, 100));
+        ->check(from_to(0, 100));
     app->add_option("--prices", run.prices, "JSON file of prices, see docs/models.md")
         ->type_name("FILE");
     list_option(app, "--model-env", run.model_env,
@@ -129,7 +151,7 @@ void add_how_to_run(CLI::App* app, RunArguments& run) {
         ->type_name("NAME");
     app->add_option("--connections", run.connections, "model calls at a time; without: adaptive")
         ->type_name("N")
-        ->check(CLI::Range(1, 100'000));
+        ->check(from_to(1, kMostParallel));
     app->add_option("--model-timeout", run.model_timeout, "seconds for one model call")
         ->type_name("X")
         ->check(positive(kMostNumber));
@@ -192,16 +214,14 @@ void Parser::add_run_commands() {
     add_config(plan, config);
 
     CLI::App* resume = command("resume", "run what a run still lacks");
-    resume->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
+    positional(resume, "RUN.db", run_file, "the run")->required();
     add_how_to_run(resume, out.run);
     add_max_cost(resume, out.run, "US dollars, spent before included; none: no limit");
     resume->add_option("--shard", out.run.shard, "only part I of N of the plan")->type_name("I/N");
     add_config(resume, config);
 
     CLI::App* merge = command("merge", "put the parts of one plan together");
-    merge->add_option("parts", inputs, "runs of shards of the same plan")
-        ->type_name("PART.db")
-        ->required();
+    positional(merge, "PART.db", inputs, "runs of shards of the same plan")->required();
     merge->add_option("--out", out.out, "the whole; may exist")->type_name("RUN.db")->required();
 }
 
@@ -219,28 +239,27 @@ void Parser::refuse_beside_plan() const {
 
 void Parser::add_reading_commands() {
     CLI::App* list = command("list", "list suites, agents, models, sandboxes, or a run's attempts");
-    list->add_option("what", out.what, "suites, agents, models, sandboxes or a run")
-        ->type_name("WHAT|RUN.db")
+    positional(list, "WHAT|RUN.db", out.what, "suites, agents, models, sandboxes or a run")
         ->required();
     list->add_flag("--json", out.json, "as JSON");
 
     CLI::App* show = command("show", "show a run, a task of it, or one attempt's trajectory");
-    show->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
-    show->add_option("task", out.task, "a task of the run")->type_name("TASK");
-    show->add_option("attempt", out.attempt, "number of the attempt, from 1")->type_name("ATTEMPT");
+    positional(show, "RUN.db", run_file, "the run")->required();
+    positional(show, "TASK", out.task, "a task of the run");
+    positional(show, "ATTEMPT", out.attempt, "number of the attempt, from 1")->check(kPositive);
     show->add_flag("--json", out.json, "as JSON");
 
     CLI::App* report = command("report", "write one self-contained HTML file about runs");
-    report->add_option("runs", inputs, "runs to report")->type_name("RUN.db")->required();
+    positional(report, "RUN.db", inputs, "runs to report")->required();
     report->add_option("-o,--output", out.out, "file to write")->type_name("FILE.html")->required();
     report->add_option("--title", out.title, "title of the page")->type_name("TEXT");
 
     CLI::App* exported = command("export", "write a run in another tool's format");
-    exported->add_option("run", run_file, "the run")->type_name("RUN.db")->required();
+    positional(exported, "RUN.db", run_file, "the run")->required();
     exported->add_option("--format", out.format, "harbor, atif, csv or junit")
         ->type_name("FORMAT")
         ->required()
-        ->check(CLI::IsMember({"harbor", "atif", "csv", "junit"}));
+        ->check(silent(CLI::IsMember({"harbor", "atif", "csv", "junit"})));
     exported
         ->add_option("-o,--output", out.out, "file or folder to write; replaces an earlier export")
         ->type_name("PATH")
@@ -249,7 +268,7 @@ void Parser::add_reading_commands() {
 
 void Parser::add_other_commands() {
     CLI::App* shell = command("shell", "a shell in a task's environment");
-    shell->add_option("task", out.task, "the task's name")->type_name("TASK")->required();
+    positional(shell, "TASK", out.task, "the task's name")->required();
     shell->add_option("--tasks", out.run.tasks, "folder or file of the tasks")->type_name("PATH");
     shell->add_option("--suite", out.run.suite, "their suite; without: the first that has the task")
         ->type_name("SUITE");
@@ -271,20 +290,21 @@ void Parser::add_other_commands() {
     doctor->add_flag("--json", out.json, "as JSON");
 
     CLI::App* bench = command("bench", "measure the harness, the sandboxes or the store");
-    bench->add_option("what", out.what, "harness, sandbox or store")
-        ->type_name("WHAT")
+    positional(bench, "WHAT", out.what, "harness, sandbox or store")
         ->required()
-        ->check(CLI::IsMember({"harness", "sandbox", "store"}));
+        ->check(silent(CLI::IsMember({"harness", "sandbox", "store"})));
     bench->add_option("--seconds", out.bench_seconds, "about how long one measurement takes")
         ->type_name("X")
         ->check(positive(kMostNumber));
-    bench->add_option("--jobs", out.bench_jobs, "trials or sandboxes at a time")->type_name("N");
+    bench->add_option("--jobs", out.bench_jobs, "trials or sandboxes at a time")
+        ->type_name("N")
+        ->check(from_to(1, kMostParallel));
     bench->add_option("--sandbox", out.run.sandbox, "sandbox backend")->type_name("NAME");
     bench->add_option("--state", out.run.state, "folder for caches and scratch")->type_name("PATH");
     bench->add_flag("--json", out.json, "as JSON");
 
     CLI::App* help = command("help", "show help, of all or a command; with --man the manual page");
-    help->add_option("command", out.what, "a command")->type_name("COMMAND");
+    positional(help, "COMMAND", out.what, "a command");
     help->add_flag("--man", out.man, "the manual page, as roff");
 }
 
@@ -303,28 +323,55 @@ Parser::Parser() {
     }
 }
 
+std::set<std::string> option_names(const CLI::App* command) {
+    std::set<std::string> names;
+    if (command != nullptr)
+        for (const CLI::Option* option : command->get_options())
+            for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+    return names;
+}
+
+// The library's messages speak of its own terms.
+std::string what_is_wrong(const CLI::ParseError& error, const CLI::App& app,
+                          const std::string& command) {
+    std::string message = error.what();
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+        std::string word = app.remaining(true).at(0);
+        if (word.starts_with('-'))
+            return command + " has no option " + word.substr(0, word.find('='));
+        return command + " does not know what to do with '" + word + "'";
+    }
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr &&
+        message.ends_with("missing"))
+        return message.substr(0, message.find(':')) + " needs a value";
+    return message;
+}
+
 } // namespace
 
 ParseResult parse_arguments(const std::vector<std::string>& words) {
     Parser parser;
-    bool known = words.empty() || words[0].starts_with('-');
+    const CLI::App* command = nullptr;
     for (const CLI::App* sub : parser.app.get_subcommands({}))
-        known = known || words[0] == sub->get_name();
-    if (!known)
+        if (!words.empty() && words[0] == sub->get_name()) command = sub;
+    if (command == nullptr && !words.empty() && !words[0].starts_with('-'))
         throw Error(ErrorKind::Usage, "there is no command '" + words[0] + "'")
             .hint("`assay --help` lists them");
-    std::vector<std::string> reversed = with_config_file(words);
-    std::reverse(reversed.begin(), reversed.end()); // what CLI11 wants
+    ConfiguredWords configured = with_config_file(words, option_names(command));
+    std::reverse(configured.words.begin(), configured.words.end()); // what CLI11 wants
     try {
-        parser.app.parse(reversed);
+        parser.app.parse(configured.words);
     } catch (const CLI::CallForHelp&) {
         return {std::nullopt, parser.app.help(), 0};
     } catch (const CLI::CallForVersion&) {
         return {std::nullopt, version_text() + "\n", 0};
     } catch (const CLI::ParseError& e) {
-        auto subs = parser.app.get_subcommands();
-        std::string name = subs.empty() ? "" : " " + subs[0]->get_name();
-        throw Error(ErrorKind::Usage, e.what()).hint("see `assay" + name + " --help`");
+        std::string name = command == nullptr ? "assay" : "assay " + command->get_name();
+        std::string message = what_is_wrong(e, parser.app, name);
+        std::string option = message.substr(0, message.find(':'));
+        if (auto from = configured.origin.find(option); from != configured.origin.end())
+            message = from->second + ": " + message;
+        throw Error(ErrorKind::Usage, message).hint("see `" + name + " --help`");
     }
     parser.refuse_beside_plan();
     Arguments& out = parser.out;
@@ -341,10 +388,9 @@ std::string man_page() {
         ManCommand command{sub->get_name(), sub->get_description(), {}};
         for (const CLI::Option* option : sub->get_options()) {
             std::string name = option->get_name(false, true);
-            if (option->get_positional()) name = option->get_type_name();
-            std::string value = option->get_type_size() == 0 || option->get_positional()
-                                    ? ""
-                                    : option->get_type_name();
+            if (option->get_positional())
+                name = option->get_name() + (option->get_expected_max() > 1 ? "..." : "");
+            std::string value = option->get_type_size() == 0 ? "" : option->get_type_name();
             command.options.push_back({name, value, option->get_description(),
                                        option->get_positional(), option->get_required()});
         }

@@ -1,4 +1,5 @@
 // assay bench harness|sandbox|store
+#include "assay/base/error.h"
 #include "bench.h"
 #include "commands.h"
 
@@ -48,6 +49,10 @@ void print_bench(const std::vector<BenchNumber>& numbers, bool json) {
 int command_bench(const Arguments& arguments) {
     BenchSettings settings{arguments.bench_seconds, arguments.bench_jobs, arguments.run.sandbox,
                            arguments.run.state};
+    if (arguments.what == "sandbox" && settings.sandbox == "null")
+        throw Error(ErrorKind::Usage, "bench sandbox: the sandbox null runs nothing, so there is "
+                                      "nothing to measure")
+            .hint("leave out --sandbox null");
     std::vector<BenchNumber> numbers;
     if (arguments.what == "harness")
         numbers = bench_harness(settings);

@@ -85,11 +85,12 @@ struct Found {
 Found find_task(const Arguments& arguments, const Settings& settings) {
     TaskFilter filter{{arguments.task}, {}};
     std::string tried;
+    if (!arguments.run.suite.empty()) find_suite(arguments.run.suite); // or says which there are
     for (const SuiteEntry& entry : suite_registry()) {
         if (!arguments.run.suite.empty() && entry.name != arguments.run.suite) continue;
-        tried += (tried.empty() ? "" : ", ") + entry.name;
+        tried += (tried.empty() ? "" : "; ") + entry.name;
         try {
-            Found found{entry.make(settings), nullptr};
+            Found found{make_suite(entry, settings), nullptr};
             found.tasks = found.suite->load(arguments.run.tasks, filter);
             if (!found.tasks->headers().empty()) return found;
             for (const auto& [task, why] : found.tasks->refused())
@@ -97,11 +98,12 @@ Found find_task(const Arguments& arguments, const Settings& settings) {
                     throw Error(ErrorKind::Unsupported, "the task " + task + ": " + why);
         } catch (const Error& e) {
             if (!arguments.run.suite.empty() || e.kind() == ErrorKind::Unsupported) throw;
+            tried += " (" + e.message() + ")";
         }
     }
     throw Error(ErrorKind::Usage, "no suite has a task '" + arguments.task + "' there")
-        .hint("looked as: " + (tried.empty() ? "no such suite" : tried) +
-              "; name it with --suite, and the place of its tasks with --tasks");
+        .hint("looked as " + tried +
+              "; name the suite with --suite, and the place of its tasks with --tasks");
 }
 
 } // namespace

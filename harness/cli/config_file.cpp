@@ -29,9 +29,13 @@ std::set<std::string> options_in(const std::vector<std::string>& words) {
     return names;
 }
 
+std::string place(const std::string& file, const toml::source_position& at) {
+    return fmt::format("{}:{}:{}", file, at.line, at.column);
+}
+
 [[noreturn]] void fail(const std::string& file, const toml::source_position& at,
                        const std::string& what) {
-    throw Error(ErrorKind::Usage, fmt::format("{}:{}:{}: {}", file, at.line, at.column, what))
+    throw Error(ErrorKind::Usage, place(file, at) + ": " + what)
         .hint("a config file holds the options of the command line; see `assay run --help`");
 }
 
@@ -74,8 +78,8 @@ bool has_positional(const std::vector<std::string>& words) {
 
 } // namespace
 
-std::vector<std::string> merge_config(const std::vector<std::string>& words, std::string_view text,
-                                      const std::string& file) {
+ConfiguredWords merge_config(const std::vector<std::string>& words, std::string_view text,
+                             const std::string& file, const std::set<std::string>& known) {
     toml::table table;
     try {
         table = toml::parse(text, file);
@@ -84,31 +88,39 @@ std::vector<std::string> merge_config(const std::vector<std::string>& words, std
     }
     std::set<std::string> given = options_in(words);
     std::vector<std::string> added, positional;
+    ConfiguredWords out;
     for (const auto& [name, node] : table) {
         std::string key = replace_all(std::string(name.str()), "_", "-");
-        if (key == "config") fail(file, node.source().begin, "a config file cannot name another");
+        const toml::source_position& at = name.source().begin;
+        if (key == "config") fail(file, at, "a config file cannot name another");
         if (key == "suite" || key == "run") {
             if (!has_positional(words)) positional.push_back(scalar(node, key, file));
             continue;
         }
         std::string option = "--" + key;
-        if (!given.contains(option)) append(added, option, node, key, file);
+        if (!known.contains(option))
+            fail(file, at,
+                 fmt::format("'{}': assay {} has no option {}", name.str(), words.at(0), option));
+        if (given.contains(option)) continue;
+        out.origin[option] = place(file, at);
+        append(added, option, node, key, file);
     }
-    std::vector<std::string> out(words.begin(), words.begin() + (words.empty() ? 0 : 1));
-    out.insert(out.end(), positional.begin(), positional.end());
-    out.insert(out.end(), added.begin(), added.end());
-    out.insert(out.end(), words.begin() + (words.empty() ? 0 : 1), words.end());
+    out.words.assign(words.begin(), words.begin() + (words.empty() ? 0 : 1));
+    out.words.insert(out.words.end(), positional.begin(), positional.end());
+    out.words.insert(out.words.end(), added.begin(), added.end());
+    out.words.insert(out.words.end(), words.begin() + (words.empty() ? 0 : 1), words.end());
     return out;
 }
 
-std::vector<std::string> with_config_file(const std::vector<std::string>& words) {
+ConfiguredWords with_config_file(const std::vector<std::string>& words,
+                                 const std::set<std::string>& known) {
     std::string file;
     for (std::size_t i = 0; i < words.size(); ++i) {
         if (words[i] == "--config" && i + 1 < words.size()) file = words[i + 1];
         if (words[i].starts_with("--config=")) file = words[i].substr(9);
     }
-    if (file.empty()) return words;
-    return merge_config(words, RealFileSystem().read(file, 1 << 20), file);
+    if (file.empty() || known.empty()) return {words, {}};
+    return merge_config(words, RealFileSystem().read(file, 1 << 20), file, known);
 }
 
 } // namespace assay

@@ -97,10 +97,14 @@ std::pair<int, int> parse_shard(std::string_view text) {
     };
     auto parts = split(text, '/');
     int index = 0, count = 0;
-    if (parts.size() != 2 || !number(parts[0], index) || !number(parts[1], count) || index < 1 ||
-        count < index)
+    constexpr const char* kExample = "the shards of three machines are 1/3, 2/3 and 3/3";
+    if (parts.size() != 2 || !number(parts[0], index) || !number(parts[1], count) || count < 1)
         throw Error(ErrorKind::Usage, "--shard " + std::string(text) + ": not of the form I/N")
-            .hint("I counts from 1: the shards of three machines are 1/3, 2/3 and 3/3");
+            .hint(kExample);
+    if (index < 1 || count < index)
+        throw Error(ErrorKind::Usage,
+                    fmt::format("--shard {}: I of I/N must be 1 to {}", text, count))
+            .hint(kExample);
     return {index, count};
 }
 

@@ -35,8 +35,32 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
                   "no task is left"},
              Case{{"run", "example", "--agent", "noop", "--sandbox", "cloud", "--out", "r.db"},
                   "no sandbox 'cloud'"},
-             Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--dry-run"}, "I/N"},
-             Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--out", "r.db"}, "I/N"},
+             Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--dry-run"},
+                  "must be 1 to 2"},
+             Case{{"run", "example", "--agent", "noop", "--shard", "0/2", "--dry-run"},
+                  "must be 1 to 2"},
+             Case{{"run", "example", "--agent", "noop", "--shard", "2", "--dry-run"}, "I/N"},
+             Case{{"run", "example", "--agent", "noop", "--shard", "3/2", "--out", "r.db"},
+                  "must be 1 to 2"},
+             Case{{"run", "example", "--agent", "noop", "--set", "foo=1", "--out", "r.db"},
+                  "suite example has no setting 'foo'"},
+             Case{{"run", "mcp_atlas", "--agent", "noop", "--judge", "null", "--set", "foo=1",
+                   "--out", "r.db"},
+                  "judge_tries"},
+             Case{{"run", "kernel_bench", "--agent", "noop", "--set", "fast=1", "--out", "r.db"},
+                  "seconds_per_case"},
+             Case{{"run", "example", "--agent", "noop", "--out"}, "--out needs a value"},
+             Case{{"run", "example", "--agnt=noop"}, "assay run has no option --agnt\n"},
+             Case{{"run", "example", "other"}, "'other'"},
+             Case{{"list"}, "WHAT|RUN.db is required"},
+             Case{{"show"}, "RUN.db is required"},
+             Case{{"report", "-o", "x"}, "RUN.db is required"},
+             Case{{"merge", "--out", "x"}, "PART.db is required"},
+             Case{{"show", "r", "t", "x"}, "ATTEMPT: Value x not in range 1"},
+             Case{{"run", "example", "--seed", "x"}, "--seed: Value x not in range 0"},
+             Case{{"shell", "t", "--suite", "nope"}, "this build has: terminal_bench"},
+             Case{{"shell", "t", "--set", "foo=1"}, "suite example has no setting 'foo'"},
+             Case{{"bench", "sandbox", "--sandbox", "null"}, "runs nothing"},
              Case{{"run", "example", "--agent", "noop", "--base", "nothere", "--out", "r.db"},
                   "unknown base 'nothere'"},
              Case{
@@ -196,6 +220,7 @@ TEST_CASE("every command has help with the exit codes, and all options are in th
         CommandResult help = assay({command, "--help"});
         INFO(command);
         CHECK(help.exit.code == 0);
+        CHECK_FALSE(std::regex_search(help.out, std::regex(R"(INT in|POSITIVE|\{)")));
         CHECK_THAT(help.out, Catch::Contains("Exit codes") && Catch::Contains("130"));
         CHECK(assay({"help", command}).out == help.out);
         std::size_t section = plain.find(std::string(".SS assay ") + command);
@@ -221,7 +246,8 @@ TEST_CASE("every command has help with the exit codes, and all options are in th
 
 TEST_CASE("the registries are listed") {
     Binary assay;
-    CHECK_THAT(assay({"list", "suites"}).out, Catch::Contains("example"));
+    CHECK_THAT(assay({"list", "suites"}).out,
+               Catch::Contains("example") && Catch::Contains("--set judge_tries=…"));
     CHECK_THAT(assay({"list", "agents"}).out, Catch::Contains("oracle"));
     CHECK_THAT(assay({"list", "models"}).out, Catch::Contains("script:"));
     CHECK_THAT(assay({"list", "sandboxes"}).out, Catch::Contains("null"));
@@ -268,4 +294,12 @@ TEST_CASE("a config file holds what the command line can, and the command line w
     CommandResult bad = assay({"run", "--config", "bad.toml"});
     CHECK(bad.exit.code == 64);
     CHECK_THAT(bad.err, Catch::Contains("bad.toml:2:12"));
+    assay.write("bad.toml", "suite = \"example\"\nagnt = \"noop\"\n");
+    bad = assay({"run", "--config", "bad.toml"});
+    CHECK(bad.exit.code == 64);
+    CHECK_THAT(bad.err, Catch::Contains("bad.toml:2:1: 'agnt'"));
+    assay.write("bad.toml", "suite = \"example\"\nattempts = 0\n");
+    bad = assay({"run", "--config", "bad.toml"});
+    CHECK(bad.exit.code == 64);
+    CHECK_THAT(bad.err, Catch::Contains("bad.toml:2:1: --attempts: Value 0 not in range"));
 }

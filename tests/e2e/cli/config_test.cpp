@@ -9,8 +9,11 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+const std::set<std::string> kKnown = {"--jobs", "--max-cost", "--quiet", "--dry-run", "--task",
+                                      "--set",  "--output",   "--when",  "--config"};
+
 Words merged(const Words& words, std::string_view toml) {
-    return merge_config(words, toml, "run.toml");
+    return merge_config(words, toml, "run.toml", kKnown).words;
 }
 
 } // namespace
@@ -42,6 +45,13 @@ TEST_CASE("errors name file, line and column") {
     CHECK_THROWS_WITH(merged({"run"}, "a = 1\nb = = 2"), Catch::StartsWith("run.toml:2:5"));
     CHECK_THROWS_WITH(merged({"run"}, "config = \"x\""), Catch::Contains("cannot name another"));
     CHECK_THROWS_WITH(merged({"run"}, "when = 2026-11-24"), Catch::Contains("must be a string"));
+    CHECK_THROWS_WITH(merged({"run"}, "jobs = 1\n dry_rum = true"),
+                      Catch::Equals("run.toml:2:2: 'dry_rum': assay run has no option --dry-rum"));
+}
+
+TEST_CASE("what came from the file is known, to name the place of a bad value") {
+    auto out = merge_config({"run", "--jobs", "2"}, "jobs = 1\ntask = [\"a\"]", "run.toml", kKnown);
+    CHECK(out.origin == std::map<std::string, std::string>{{"--task", "run.toml:2:1"}});
 }
 
 TEST_CASE("a plan's settings survive the way through JSON") {
