@@ -282,6 +282,9 @@ std::string provenance(const std::vector<RunData>& runs) {
         if (std::vector<std::string> lines = connection_lines(run.reader->connection_changes());
             !lines.empty())
             facts["model connections"] = fmt::format("{}", fmt::join(lines, "; "));
+        for (const AuditRecord& record : run.reader->audit())
+            facts["changed " + iso8601(record.time)] =
+                record.who + ": " + record.what + ": " + record.why;
         Json settings = parse_json<Json>(run.plan.settings);
         if (settings.is_object())
             for (const auto& [key, value] : settings.items()) facts["setting " + key] = value;

@@ -1,6 +1,7 @@
 // assay run, plan, resume: they differ in where the plan and the store come from.
 #include "assay/base/error.h"
 #include "assay/base/log.h"
+#include "assay/base/text.h"
 #include "assay/io/reactor.h"
 #include "assay/reports/report.h"
 #include "assay/run/plan.h"
@@ -13,9 +14,12 @@
 #include "progress.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -163,6 +167,23 @@ int run_store(RunStore& store, LiveRun& live, const RunArguments& arguments, dou
     return 1;
 }
 
+// What a resume may change that bears on its numbers.
+std::string changes(const RunArguments& resume) {
+    std::string out;
+    if (resume.max_cost)
+        out += std::isinf(*resume.max_cost) ? " --max-cost none"
+                                            : fmt::format(" --max-cost {}", *resume.max_cost);
+    if (!resume.prices.empty()) out += " --prices " + resume.prices;
+    return std::string(trim(out));
+}
+
+std::string user_name() {
+    passwd entry{}, *found = nullptr;
+    std::array<char, 4096> buffer{};
+    ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
+    return found != nullptr ? found->pw_name : fmt::format("user {}", ::getuid());
+}
+
 std::string need_out(const RunArguments& arguments) {
     if (arguments.out.empty())
         throw Error(ErrorKind::Usage, "no file for the run").hint("add --out RUN.db");
@@ -226,6 +247,8 @@ int command_resume(const Arguments& arguments) {
     options.redactor = &known_secrets();
     auto store = RunStore::open(file, options);
     LiveRun live(store->plan(), arguments.run, known_secrets());
+    if (std::string changed = changes(arguments.run); !changed.empty())
+        store->audit(user_name(), "resume with other limits than planned", changed);
     return run_store(*store, live, arguments.run, cost, file);
 }
 

@@ -110,6 +110,12 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
                                {"before", change.before},
                                {"after", change.after},
                                {"cause", change.cause}});
+    Json audit = Json::array();
+    for (const AuditRecord& record : reader.audit())
+        audit.push_back({{"time", iso8601(record.time)},
+                         {"who", record.who},
+                         {"what", record.what},
+                         {"why", record.why}});
     std::size_t running = 0;
     for (const TryRow& row : tries) running += row.running ? 1 : 0;
     return {{"id", plan.run.hex()},
@@ -127,6 +133,7 @@ Json run_json(RunReader& reader, const std::vector<TryRow>& tries) {
             {"arms", std::move(arms)},
             {"refused", std::move(refused)},
             {"environments", std::move(environments)},
+            {"audit", std::move(audit)},
             {"connection_changes", std::move(connections)}};
 }
 

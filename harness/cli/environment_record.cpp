@@ -68,9 +68,29 @@ Json sandbox(SandboxBackend& backend) {
             {"notes", can.notes}};
 }
 
+// Its version and, as a hash, the digests of all tasks of the plan.
+Json suite(const PlanRecord& plan) {
+    std::map<std::string, std::string> tasks;
+    for (const SlotRecord& slot : plan.slots) tasks[slot.task] = slot.task_digest;
+    Sha256 hash;
+    for (const auto& [id, digest] : tasks) hash.update(id + '\0' + digest + '\n');
+    return {{"name", plan.suite},
+            {"version", plan.suite_version},
+            {"tasks", tasks.size()},
+            {"tasks_sha256", hash.finish().hex()}};
+}
+
+Json models_json(const Fingerprints& models) {
+    Json out = Json::array();
+    for (const auto& [spec, hash] : models)
+        out.push_back({{"spec", spec}, {"sha256", hash ? Json(hash->hex()) : Json(nullptr)}});
+    return out;
+}
+
 } // namespace
 
-std::string environment_record(SandboxBackend& backend, const Redactor& redactor) {
+std::string environment_record(const PlanRecord& plan, const Fingerprints& models,
+                               SandboxBackend& backend, const Redactor& redactor) {
     Json out = {{"started", iso8601(SystemClock().wall_microseconds())},
                 {"assay",
                  {{"version", version_number()},
@@ -79,7 +99,9 @@ std::string environment_record(SandboxBackend& backend, const Redactor& redactor
                   {"build", build_type()},
                   {"compiler", compiler()}}},
                 {"machine", machine()},
-                {"sandbox", sandbox(backend)}};
+                {"sandbox", sandbox(backend)},
+                {"suite", suite(plan)},
+                {"models", models_json(models)}};
     return redactor.clean(out.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 

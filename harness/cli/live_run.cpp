@@ -140,7 +140,9 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
                                             change.after, std::string(change.cause)});
         });
     make_arms();
-    environment_ = environment_record(*sandboxes_, redactor_);
+    Fingerprints fingerprints;
+    for (const auto& [spec, model] : models_) fingerprints[spec] = model->fingerprint();
+    environment_ = environment_record(plan_, fingerprints, *sandboxes_, redactor_);
 }
 
 void LiveRun::load_tasks() {

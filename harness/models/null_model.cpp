@@ -22,6 +22,7 @@ class NullModel final : public Model {
         return can;
     }
     std::string connection_key() const override { return {}; }
+    std::optional<Digest> fingerprint() const override { return sha256(name_with_turns() + text_); }
 
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override {

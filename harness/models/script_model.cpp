@@ -96,8 +96,10 @@ std::uint64_t estimate_tokens(std::size_t bytes) {
 
 class ScriptModel final : public Model {
   public:
-    ScriptModel(Script script, std::string spec, std::shared_ptr<const PriceTable> prices)
+    ScriptModel(Script script, const Digest& file, std::string spec,
+                std::shared_ptr<const PriceTable> prices)
         : script_(std::move(script))
+        , file_(file)
         , spec_(std::move(spec))
         , prices_(std::move(prices)) {}
 
@@ -109,6 +111,7 @@ class ScriptModel final : public Model {
         return can;
     }
     std::string connection_key() const override { return {}; }
+    std::optional<Digest> fingerprint() const override { return file_; }
 
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override {
@@ -217,6 +220,7 @@ class ScriptModel final : public Model {
     }
 
     const Script script_;
+    const Digest file_;
     const std::string spec_;
     const std::shared_ptr<const PriceTable> prices_;
     Sync<std::map<std::string, Progress>> progress_;
@@ -237,8 +241,8 @@ std::unique_ptr<Model> make_script_model(std::string_view rest, const ModelOptio
         throw Error(ErrorKind::Input, "model script: " + e.message()).hint("see docs/models.md");
     }
     Script script = parse_script(text, path.filename().string());
-    return std::make_unique<ScriptModel>(std::move(script), "script:" + std::string(rest),
-                                         options.prices);
+    return std::make_unique<ScriptModel>(std::move(script), sha256(text),
+                                         "script:" + std::string(rest), options.prices);
 }
 
 } // namespace assay

@@ -118,6 +118,13 @@ class RunReaderImpl final : public RunReader {
         return out;
     }
 
+    std::vector<AuditRecord> audit() override {
+        std::vector<AuditRecord> out;
+        Statement row(db_, "SELECT time, who, what, why FROM audit ORDER BY time, id");
+        while (row.step()) out.push_back({row.integer(0), row.text(1), row.text(2), row.text(3)});
+        return out;
+    }
+
     std::vector<ConnectionChange> connection_changes() override {
         std::vector<ConnectionChange> out;
         Statement row(db_, "SELECT time, connection, old, new, cause FROM connection_limit "

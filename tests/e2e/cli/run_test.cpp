@@ -248,7 +248,23 @@ TEST_CASE("--max-cost stops with 130 and a resume goes on where it was") {
     CHECK(assay({"resume", "r.db", "--max-cost", "none"}).exit.code == 0);
     CHECK(attempts_with_a_result() == 6);
     CHECK(assay({"resume", "r.db"}).exit.code == 0); // nothing is left to pay for
-    CHECK(assay.show("r.db")["run"]["status"] == "complete");
+    Json shown = assay.show("r.db")["run"];
+    CHECK(shown["status"] == "complete");
+    // The two that had other limits than the plan are on record.
+    REQUIRE(shown["audit"].size() == 2);
+    CHECK(shown["audit"][0]["why"] == "--max-cost 5.5");
+    CHECK(shown["audit"][1]["why"] == "--max-cost none");
+    Json start = shown["environments"][0];
+    CHECK(start["models"] == Json::parse(R"([{"spec": "script:model.json", "sha256": ")" +
+                                         sha256(script.dump()).hex() + R"("}])"));
+    CHECK(start["suite"]["tasks"] == 6);
+    auto tasks_of_run = [&](int sums, const std::string& file) {
+        assay.write_sums(sums);
+        CHECK(assay(run_sums(file, {"--agent", "noop"})).exit.code == 0);
+        return assay.show(file)["run"]["environments"][0]["suite"]["tasks_sha256"];
+    };
+    CHECK(tasks_of_run(6, "same.db") == start["suite"]["tasks_sha256"]);
+    CHECK(tasks_of_run(7, "more.db") != start["suite"]["tasks_sha256"]);
 }
 
 TEST_CASE("a resume counts by the prices of the start") {

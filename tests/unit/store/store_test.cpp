@@ -81,6 +81,10 @@ TEST_CASE("store: what is written is read back, all of it") {
     CHECK(reader->plan().seed == plan.seed);
     CHECK(reader->summary().status == "stopped");
     CHECK(reader->environments() == std::vector<std::string>{R"({"cores":2})"});
+    REQUIRE(reader->audit().size() == 1);
+    CHECK(reader->audit()[0].who == "me");
+    CHECK(reader->audit()[0].what == "started");
+    CHECK(reader->audit()[0].why == "to test");
     auto changes = reader->connection_changes();
     REQUIRE(changes.size() == 3);
     CHECK(changes[0].time == 7);

@@ -147,6 +147,8 @@ class Model {
     virtual ModelCapabilities capabilities() const = 0;
     // Models with the same key share one limit on calls in flight; empty: no limit.
     virtual std::string connection_key() const = 0;
+    // Of all that its answers follow from beside the request: script, weights. Absent: not known.
+    virtual std::optional<Digest> fingerprint() const { return std::nullopt; }
     virtual Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                                 const Cancel& cancel) = 0;
     // Log-probability of each id given those before it. The default throws Error(Unsupported).

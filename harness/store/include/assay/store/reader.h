@@ -55,6 +55,7 @@ class RunReader {
     virtual const PlanRecord& plan() = 0;
     virtual RunSummary summary() = 0;
     virtual std::vector<std::string> environments() = 0;            // JSON, one per start
+    virtual std::vector<AuditRecord> audit() = 0;                   // by time
     virtual std::vector<ConnectionChange> connection_changes() = 0; // by time
     virtual std::vector<TryRow> tries() = 0;                        // by order, then n
     virtual std::vector<TryRow> tries(const std::string& task, std::optional<int> attempt) = 0;

@@ -118,6 +118,11 @@ struct ScoreRecord {
     std::optional<Digest> input_hash = {}; // of what the scorer saw; none: not known
 };
 
+struct AuditRecord { // what a person changed about the run after it was planned
+    std::int64_t time = 0;
+    std::string who, what, why;
+};
+
 struct ConnectionChange { // of how many calls a connection may have in flight
     std::int64_t time = 0;
     std::string connection; // Model::connection_key

@@ -67,6 +67,7 @@ class RunStore {
     virtual std::unique_ptr<TryWriter> begin_try(const Id& slot) = 0;
     // Facts about machine, build and backend at this start; each start of the run adds one.
     virtual void environment(std::string_view json) = 0;
+    // What a person changed about the run after it was planned.
     virtual void audit(std::string_view who, std::string_view what, std::string_view why) = 0;
     virtual void price(std::string_view model, std::string_view json) = 0;
     virtual void connection_changed(const ConnectionChange& change) = 0;
