@@ -20,6 +20,8 @@ namespace {
 constexpr const char* kExitCodes =
     "Exit codes: 0 all attempts ended scored, 1 some ended in error, 2 inconclusive,\n"
     "3 invalid, 64 wrong usage, input or output file, 130 stopped by Ctrl-C or --max-cost.";
+constexpr const char* kEngineExitCodes =
+    "Exit codes: 0 done, 1 failed, 64 wrong usage, input or output file, 130 stopped by Ctrl-C.";
 
 CLI::Option* list_option(CLI::App* app, const std::string& name, std::vector<std::string>& into,
                          const std::string& help) {
@@ -176,16 +178,28 @@ struct Parser {
     Arguments out;
     std::vector<const CLI::Option*> fixed_by_plan; // of run
     std::string config;
-    std::string run_file;
+    std::string run_file, checkpoint;
     std::vector<std::string> inputs;
     CLI::App app{"assay runs agentic benchmarks in sandboxes, stores every step, reports scores "
                  "with honest error bars.",
                  "assay"};
 
-    CLI::App* command(const std::string& name, const std::string& help) {
-        CLI::App* sub = app.add_subcommand(name, help);
+    static CLI::App* command(CLI::App* parent, const std::string& name, const std::string& help,
+                             const char* footer) {
+        CLI::App* sub = parent->add_subcommand(name, help);
         sub->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-        sub->footer(kExitCodes);
+        sub->footer(footer);
+        sub->set_help_flag("-h,--help", "this text");
+        sub->fallthrough();
+        return sub;
+    }
+    CLI::App* command(const std::string& name, const std::string& help) {
+        return command(&app, name, help, kExitCodes);
+    }
+    CLI::App* engine_command(CLI::App* engine, const std::string& name, const std::string& help) {
+        CLI::App* sub = command(engine, name, help, kEngineExitCodes);
+        positional(sub, "CHECKPOINT", checkpoint, "folder with config.json and safetensors")
+            ->required();
         return sub;
     }
     Parser();
@@ -193,6 +207,7 @@ struct Parser {
     void add_run_commands();
     void add_reading_commands();
     void add_other_commands();
+    void add_engine_commands();
 };
 
 void Parser::add_run_commands() {
@@ -304,8 +319,19 @@ void Parser::add_other_commands() {
     bench->add_flag("--json", out.json, "as JSON");
 
     CLI::App* help = command("help", "show help, of all or a command; with --man the manual page");
-    positional(help, "COMMAND", out.what, "a command");
+    positional(help, "COMMAND", out.topic, "a command");
     help->add_flag("--man", out.man, "the manual page, as roff");
+}
+
+void Parser::add_engine_commands() {
+    CLI::App* engine = command(&app, "engine", "look into the engine and the models that it runs",
+                               kEngineExitCodes);
+    engine->require_subcommand(1);
+
+    CLI::App* inspect = engine_command(
+        engine, "inspect",
+        "what a checkpoint holds: parameters, bytes, cache of a token, longest context");
+    inspect->add_flag("--json", out.json, "as JSON");
 }
 
 Parser::Parser() {
@@ -316,18 +342,38 @@ Parser::Parser() {
     app.set_help_flag("-h,--help", "this text");
     add_run_commands();
     add_reading_commands();
+    add_engine_commands();
     add_other_commands();
-    for (CLI::App* sub : app.get_subcommands({})) {
-        sub->set_help_flag("-h,--help", "this text");
-        sub->fallthrough();
+}
+
+const CLI::App* subcommand(const CLI::App* app, const std::string& name) {
+    for (const CLI::App* sub : app->get_subcommands({}))
+        if (sub->get_name() == name) return sub;
+    return nullptr;
+}
+
+std::string full_name(const CLI::App* app) { // "assay engine inspect"
+    if (app->get_parent() == nullptr) return app->get_name();
+    return full_name(app->get_parent()) + " " + app->get_name();
+}
+
+// The command that the first words name, as deep as they do; the app itself if none.
+const CLI::App* find_command(const CLI::App* app, const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+        const CLI::App* sub = subcommand(app, word);
+        if (sub == nullptr && !word.starts_with('-') && !app->get_subcommands({}).empty())
+            throw Error(ErrorKind::Usage, full_name(app) + " has no command '" + word + "'")
+                .hint("`" + full_name(app) + " --help` lists them");
+        if (sub == nullptr) break;
+        app = sub;
     }
+    return app;
 }
 
 std::set<std::string> option_names(const CLI::App* command) {
     std::set<std::string> names;
-    if (command != nullptr)
-        for (const CLI::Option* option : command->get_options())
-            for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+    for (const CLI::Option* option : command->get_options())
+        for (const std::string& name : option->get_lnames()) names.insert("--" + name);
     return names;
 }
 
@@ -351,12 +397,7 @@ std::string what_is_wrong(const CLI::ParseError& error, const CLI::App& app,
 
 ParseResult parse_arguments(const std::vector<std::string>& words) {
     Parser parser;
-    const CLI::App* command = nullptr;
-    for (const CLI::App* sub : parser.app.get_subcommands({}))
-        if (!words.empty() && words[0] == sub->get_name()) command = sub;
-    if (command == nullptr && !words.empty() && !words[0].starts_with('-'))
-        throw Error(ErrorKind::Usage, "there is no command '" + words[0] + "'")
-            .hint("`assay --help` lists them");
+    const CLI::App* command = find_command(&parser.app, words);
     ConfiguredWords configured = with_config_file(words, option_names(command));
     std::reverse(configured.words.begin(), configured.words.end()); // what CLI11 wants
     try {
@@ -366,7 +407,7 @@ ParseResult parse_arguments(const std::vector<std::string>& words) {
     } catch (const CLI::CallForVersion&) {
         return {std::nullopt, version_text() + "\n", 0};
     } catch (const CLI::ParseError& e) {
-        std::string name = command == nullptr ? "assay" : "assay " + command->get_name();
+        std::string name = full_name(command);
         std::string message = what_is_wrong(e, parser.app, name);
         std::string option = message.substr(0, message.find(':'));
         if (auto from = configured.origin.find(option); from != configured.origin.end())
@@ -375,27 +416,43 @@ ParseResult parse_arguments(const std::vector<std::string>& words) {
     }
     parser.refuse_beside_plan();
     Arguments& out = parser.out;
-    out.command = parser.app.get_subcommands().at(0)->get_name();
+    const CLI::App* chosen = parser.app.get_subcommands().at(0);
+    out.command = chosen->get_name();
+    if (out.command == "engine") out.engine.action = chosen->get_subcommands().at(0)->get_name();
+    out.engine.checkpoint = parser.checkpoint;
     if (!parser.run_file.empty()) out.files.emplace_back(parser.run_file);
     for (const std::string& input : parser.inputs) out.files.emplace_back(input);
     return {std::move(out), "", 0};
 }
 
+namespace {
+
+void add_to_manual(const CLI::App* app, const std::string& name, std::vector<ManCommand>& out) {
+    for (const CLI::App* sub : app->get_subcommands({})) {
+        std::string full = name + sub->get_name();
+        if (!sub->get_subcommands({}).empty()) {
+            add_to_manual(sub, full + " ", out);
+            continue;
+        }
+        ManCommand command{full, sub->get_description(), {}};
+        for (const CLI::Option* option : sub->get_options()) {
+            std::string shown = option->get_name(false, true);
+            if (option->get_positional())
+                shown = option->get_name() + (option->get_expected_max() > 1 ? "..." : "");
+            std::string value = option->get_type_size() == 0 ? "" : option->get_type_name();
+            command.options.push_back({shown, value, option->get_description(),
+                                       option->get_positional(), option->get_required()});
+        }
+        out.push_back(std::move(command));
+    }
+}
+
+} // namespace
+
 std::string man_page() {
     Parser parser;
     std::vector<ManCommand> commands;
-    for (const CLI::App* sub : parser.app.get_subcommands({})) {
-        ManCommand command{sub->get_name(), sub->get_description(), {}};
-        for (const CLI::Option* option : sub->get_options()) {
-            std::string name = option->get_name(false, true);
-            if (option->get_positional())
-                name = option->get_name() + (option->get_expected_max() > 1 ? "..." : "");
-            std::string value = option->get_type_size() == 0 ? "" : option->get_type_name();
-            command.options.push_back({name, value, option->get_description(),
-                                       option->get_positional(), option->get_required()});
-        }
-        commands.push_back(std::move(command));
-    }
+    add_to_manual(&parser.app, "", commands);
     return render_man_page(commands);
 }
 

@@ -42,21 +42,28 @@ struct RunArguments { // run, plan, resume; what is absent is the task's or the 
     bool dry_run = false, quiet = false;
 };
 
+struct EngineArguments {
+    std::string action; // "inspect", ...
+    Path checkpoint;    // folder
+};
+
 struct Arguments {
-    std::string command;        // "run", "bench", ...
-    RunArguments run;           // run, plan, resume, shell
-    std::vector<Path> files;    // merge, report: inputs; resume, show, export: the run
-    std::string what;           // list: registry or run; bench: what to measure
-    std::string task;           // show, shell
-    std::optional<int> attempt; // show
-    std::string out, format;    // merge, report, export
-    std::string title;          // report
+    std::string command;            // "run", "bench", ...
+    RunArguments run;               // run, plan, resume, shell
+    std::vector<Path> files;        // merge, report: inputs; resume, show, export: the run
+    std::string what;               // list: registry or run; bench: what to measure
+    std::vector<std::string> topic; // help: a command, or two words
+    std::string task;               // show, shell
+    std::optional<int> attempt;     // show
+    std::string out, format;        // merge, report, export
+    std::string title;              // report
     bool json = false;
     bool verbose = false;
     bool man = false;                       // help --man
     std::vector<std::string> shell_command; // shell: instead of an interactive one
     double bench_seconds = 3;
     int bench_jobs = 0;
+    EngineArguments engine;
 };
 
 struct ParseResult {

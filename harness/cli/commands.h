@@ -30,5 +30,9 @@ int command_export(const Arguments& arguments);
 int command_shell(const Arguments& arguments);
 int command_doctor(const Arguments& arguments);
 int command_bench(const Arguments& arguments);
+int command_engine(const Arguments& arguments);
+
+// The actions of `assay engine`.
+int engine_inspect(const Arguments& arguments);
 
 } // namespace assay

@@ -119,7 +119,7 @@ ConfiguredWords with_config_file(const std::vector<std::string>& words,
         if (words[i] == "--config" && i + 1 < words.size()) file = words[i + 1];
         if (words[i].starts_with("--config=")) file = words[i].substr(9);
     }
-    if (file.empty() || known.empty()) return {words, {}};
+    if (file.empty() || !known.contains("--config")) return {words, {}};
     return merge_config(words, RealFileSystem().read(file, 1 << 20), file, known);
 }
 

@@ -23,8 +23,7 @@ struct ConfiguredWords {
 
 // The words with the file's options put in behind the command. A key that the command line has is
 // left out, so the command line wins. Without --config: the words. `known` are the command's
-// options
-// ("--jobs"). Throws Error(Usage) with file, line and column.
+// options ("--jobs"). Throws Error(Usage) with file, line and column.
 ConfiguredWords with_config_file(const std::vector<std::string>& words,
                                  const std::set<std::string>& known);
 

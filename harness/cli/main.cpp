@@ -27,7 +27,7 @@ int dispatch(const Arguments& arguments) {
         {"run", command_run},       {"plan", command_plan},     {"resume", command_resume},
         {"merge", command_merge},   {"list", command_list},     {"show", command_show},
         {"report", command_report}, {"export", command_export}, {"shell", command_shell},
-        {"doctor", command_doctor}, {"bench", command_bench},
+        {"doctor", command_doctor}, {"bench", command_bench},   {"engine", command_engine},
     };
     return commands.at(arguments.command)(arguments);
 }
@@ -42,8 +42,8 @@ int run(const std::vector<std::string>& words) {
     set_log_level(arguments.verbose ? LogLevel::Debug : LogLevel::Warning);
     log_cleaned(log_to_stderr);
     if (arguments.command == "help") {
-        std::vector<std::string> question = {"--help"};
-        if (!arguments.what.empty()) question.insert(question.begin(), arguments.what);
+        std::vector<std::string> question = arguments.topic;
+        question.emplace_back("--help");
         std::string text = arguments.man ? man_page() : parse_arguments(question).text;
         std::fputs(text.c_str(), stdout);
         return 0;

@@ -1,4 +1,5 @@
 // Usage, help, the manual page, lists and the config file.
+#include "assay/base/text.h"
 #include "binary.h"
 
 #include <regex>
@@ -70,6 +71,12 @@ TEST_CASE("wrong usage is exit code 64 and says what to do") {
                   "absent"},
              Case{{"show", "absent.db"}, "absent.db"},
              Case{{"help", "nothing"}, "no command 'nothing'"},
+             Case{{"engine"}, "subcommand"},
+             Case{{"engine", "nothing"}, "assay engine has no command 'nothing'"},
+             Case{{"engine", "inspect"}, "CHECKPOINT is required"},
+             Case{{"engine", "inspect", "x", "--no"}, "assay engine inspect has no option --no\n"},
+             Case{{"engine", "inspect", "x", "--config", "y"}, "has no option --config\n"},
+             Case{{"engine", "inspect", "nowhere"}, "nowhere/config.json"},
              Case{{"list", "nothing"}, "nothing"},
          }) {
         CommandResult result = assay(one.arguments);
@@ -215,15 +222,20 @@ TEST_CASE("every command has help with the exit codes, and all options are in th
     CHECK(man == RealFileSystem().read(std::string(ASSAY_SOURCE_DIR) + "/docs/assay.1"));
     std::string plain = std::regex_replace(man, std::regex(R"(\\-)"), "-");
     std::set<std::string> seen;
-    for (const char* command : {"run", "plan", "resume", "merge", "list", "show", "report",
-                                "export", "shell", "doctor", "bench"}) {
-        CommandResult help = assay({command, "--help"});
+    for (std::string command : {"run", "plan", "resume", "merge", "list", "show", "report",
+                                "export", "shell", "doctor", "bench", "engine inspect"}) {
+        std::vector<std::string> words;
+        for (std::string_view word : split(command, ' ')) words.emplace_back(word);
+        words.emplace_back("--help");
+        CommandResult help = assay(words);
         INFO(command);
         CHECK(help.exit.code == 0);
         CHECK_FALSE(std::regex_search(help.out, std::regex(R"(INT in|POSITIVE|\{)")));
         CHECK_THAT(help.out, Catch::Contains("Exit codes") && Catch::Contains("130"));
-        CHECK(assay({"help", command}).out == help.out);
-        std::size_t section = plain.find(std::string(".SS assay ") + command);
+        words.pop_back();
+        words.insert(words.begin(), "help");
+        CHECK(assay(words).out == help.out);
+        std::size_t section = plain.find(".SS assay " + command);
         REQUIRE(section != std::string::npos);
         std::string own = plain.substr(section, plain.find(".SS", section + 4) - section);
         const std::regex option(R"(--[a-z][a-z-]*)");

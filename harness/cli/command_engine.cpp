@@ -1,0 +1,15 @@
+// assay engine ACTION
+#include "commands.h"
+
+#include <map>
+
+namespace assay {
+
+int command_engine(const Arguments& arguments) {
+    static const std::map<std::string, int (*)(const Arguments&)> actions = {
+        {"inspect", engine_inspect},
+    };
+    return actions.at(arguments.engine.action)(arguments);
+}
+
+} // namespace assay
