@@ -51,7 +51,8 @@ class Traces {
             while (at > 1 && at != root && !pids_.contains(at)) at = parents[at];
             if (at <= 1) continue;
             pids_.insert(pid);
-            started_.insert(identity_of(pid));
+            if (std::string identity = identity_of(pid); !identity.empty())
+                started_.insert(std::move(identity));
             for (const char* kind : kKinds) keep(pid, kind);
             for (const std::string& group : cgroups_of(pid))
                 if (!own_cgroups.contains(group)) cgroups_.insert(group);
@@ -111,11 +112,12 @@ class Traces {
         if (end != std::string::npos) std::sscanf(stat.c_str() + end, ") %*c %d", &parent);
         return parent;
     }
-    // The number of a process and the tick of its start: numbers are given again.
+    // The number of a process and the tick of its start: numbers are given again. Empty: it has
+    // ended, and only its parent has not asked.
     static std::string identity_of(int pid) {
         std::string stat = slurp(proc(pid, "stat"));
         std::size_t end = stat.rfind(')');
-        if (end == std::string::npos || stat[end + 2] == 'Z') return "gone";
+        if (end == std::string::npos || stat[end + 2] == 'Z') return {};
         auto fields = split(std::string_view(stat).substr(end + 2), ' ');
         return std::to_string(pid) + "@" + std::string(fields.at(19));
     }
