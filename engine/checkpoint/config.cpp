@@ -17,7 +17,7 @@ namespace {
 
 // Far above any release, far below what overflows a product of three of them.
 constexpr int kMostLayers = 1024, kMostHeads = 4096, kMostHeadDim = 4096;
-constexpr int kMostWidth = 1 << 20, kMostVocab = 1 << 24, kMostExperts = 1 << 14;
+constexpr int kMostWidth = 1 << 20, kMostVocab = 1 << 24, kMostExperts = 1024;
 constexpr int kMostBlock = 1 << 16;
 constexpr std::int64_t kMostPositions = std::int64_t{1} << 32;
 constexpr double kMostTheta = 1e15;

@@ -331,6 +331,13 @@ void Parser::add_engine_commands() {
     CLI::App* inspect = engine_command(
         engine, "inspect",
         "what a checkpoint holds: parameters, bytes, cache of a token, longest context");
+    CLI::Option* check =
+        inspect->add_flag("--check", out.engine.check, "read all weights, and look for NaN");
+    inspect
+        ->add_option("--headers", out.engine.headers,
+                     "JSON of name, dtype and shape of all tensors, instead of the weights")
+        ->type_name("FILE.json")
+        ->excludes(check);
     inspect->add_flag("--json", out.json, "as JSON");
 }
 

@@ -43,8 +43,10 @@ struct RunArguments { // run, plan, resume; what is absent is the task's or the 
 };
 
 struct EngineArguments {
-    std::string action; // "inspect", ...
-    Path checkpoint;    // folder
+    std::string action;  // "inspect", ...
+    Path checkpoint;     // folder
+    std::string headers; // inspect
+    bool check = false;
 };
 
 struct Arguments {

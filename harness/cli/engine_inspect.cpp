@@ -1,10 +1,14 @@
-// assay engine inspect: what a checkpoint holds and what running it takes.
-#include "assay/engine/config.h"
+// assay engine inspect: what a checkpoint holds, and what running it here takes.
+#include "assay/base/error.h"
+#include "assay/base/text.h"
+#include "assay/engine/checkpoint.h"
 #include "commands.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 namespace assay {
@@ -12,9 +16,13 @@ namespace assay {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using engine::Inventory;
 using engine::LayerKind;
 using engine::ModelConfig;
+using engine::TensorUse;
 using engine::TextConfig;
+
+constexpr std::uint64_t kLongestHeaders = 32u << 20, kLongestConfig = 16u << 20;
 
 const char* name_of(const LayerKind& kind) {
     if (kind.sparse) return kind.experts ? "sparse attention, experts" : "sparse attention, dense";
@@ -31,36 +39,128 @@ std::uint64_t cache_values_of_token(const TextConfig& text) {
     return values;
 }
 
-Json plan(const ModelConfig& config) {
+std::uint64_t number_in(const Path& file, std::string_view key, std::uint64_t otherwise) {
+    std::string text;
+    try {
+        text = RealFileSystem().read(file, 1 << 20);
+    } catch (const Error&) {
+        return otherwise;
+    }
+    for (std::string_view line : split_lines(text)) {
+        if (!line.starts_with(key)) continue;
+        std::string_view digits = trim(line.substr(key.size()));
+        std::uint64_t value = 0;
+        if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc())
+            return value;
+    }
+    return otherwise;
+}
+
+// What a process may still take without pushing others out: of the machine, or of the container.
+std::uint64_t free_memory() {
+    constexpr std::uint64_t none = std::uint64_t{1} << 62;
+    std::uint64_t machine = number_in("/proc/meminfo", "MemAvailable:", 0) * 1024;
+    auto left = [](const Path& limit, const Path& used) {
+        std::uint64_t most = number_in(limit, "", none), now = number_in(used, "", 0);
+        return most > now ? most - now : 0;
+    };
+    const Path groups = "/sys/fs/cgroup";
+    return std::min(
+        {machine, left(groups / "memory.max", groups / "memory.current"),
+         left(groups / "memory/memory.limit_in_bytes", groups / "memory/memory.usage_in_bytes")});
+}
+
+// Whole blocks, beside the weights.
+std::int64_t longest_context(const TextConfig& text, std::uint64_t memory, std::uint64_t weights,
+                             std::uint64_t bytes_per_token) {
+    std::uint64_t tokens = memory > weights ? (memory - weights) / bytes_per_token : 0;
+    auto block = static_cast<std::uint64_t>(std::max(text.block, 1));
+    return std::min(static_cast<std::int64_t>(tokens / block * block), text.max_positions);
+}
+
+Json describe(const ModelConfig& config, const Inventory& inventory) {
     Json out;
     out["config"] = config.shape;
+    out["parameters"] = inventory.sum(&TensorUse::parameters);
+    out["bytes"] = inventory.sum(&TensorUse::bytes);
+    out["tensors"] = inventory.sum(&TensorUse::tensors);
+    out["ignored"] = inventory.ignored;
+    Json uses = Json::array();
+    for (const TensorUse& use : inventory.uses)
+        uses.push_back({{"kind", use.kind},
+                        {"format", engine::to_string(use.format)},
+                        {"tensors", use.tensors},
+                        {"parameters", use.parameters},
+                        {"bytes", use.bytes}});
+    out["parts"] = std::move(uses);
     Json layers = Json::object();
     for (const LayerKind& kind : config.text.layers) {
         Json& count = layers[name_of(kind)];
         count = count.is_null() ? 1 : count.get<int>() + 1;
     }
-    out["layers"] = layers;
-    out["cache_bytes_per_token"] = {{"bf16", 2 * cache_values_of_token(config.text)},
-                                    {"f32", 4 * cache_values_of_token(config.text)}};
+    out["layers"] = std::move(layers);
+    std::uint64_t memory = free_memory();
+    out["free_memory"] = memory;
     out["max_positions"] = config.text.max_positions;
+    for (auto [type, size] : {std::pair{"bf16", 2}, {"f32", 4}}) {
+        std::uint64_t token = static_cast<std::uint64_t>(size) * cache_values_of_token(config.text);
+        out["cache_bytes_per_token"][type] = token;
+        out["longest_context"][type] =
+            longest_context(config.text, memory, inventory.sum(&TensorUse::bytes), token);
+    }
     return out;
+}
+
+double number(const Json& value) {
+    return value.get<double>();
+}
+
+void print(const Json& plan) {
+    fmt::print("{} parameters in {} tensors, {} ({} bytes)\n",
+               plan["parameters"].get<std::uint64_t>(), plan["tensors"].get<std::uint64_t>(),
+               format_bytes(number(plan["bytes"])), plan["bytes"].get<std::uint64_t>());
+    for (const Json& use : plan["parts"])
+        fmt::print("  {:<14} {:<6} {:>6} tensors {:>16} parameters {:>12}\n",
+                   use["kind"].get<std::string>(), use["format"].get<std::string>(),
+                   use["tensors"].get<std::uint64_t>(), use["parameters"].get<std::uint64_t>(),
+                   format_bytes(number(use["bytes"])));
+    fmt::print("layers:\n");
+    for (const auto& [kind, count] : plan["layers"].items())
+        fmt::print("  {:>4} × {}\n", count.get<int>(), kind);
+    for (const char* type : {"bf16", "f32"})
+        fmt::print("cache as {:<5} {:>7} bytes a token; longest context {} tokens of {}, in {} of "
+                   "free memory\n",
+                   type, plan["cache_bytes_per_token"][type].get<std::uint64_t>(),
+                   plan["longest_context"][type].get<std::int64_t>(),
+                   plan["max_positions"].get<std::int64_t>(),
+                   format_bytes(number(plan["free_memory"])));
+    if (std::size_t count = plan["ignored"].size(); count > 0)
+        fmt::print("{} tensors are ignored, the first is {}\n", count,
+                   plan["ignored"][0].get<std::string>());
 }
 
 } // namespace
 
 int engine_inspect(const Arguments& arguments) {
-    Path file = arguments.engine.checkpoint / "config.json";
-    Json out = plan(engine::parse_config(RealFileSystem().read(file, 16u << 20), file.string()));
-    if (arguments.json) {
-        std::printf("%s\n", out.dump(2).c_str());
-        return 0;
+    const EngineArguments& engine = arguments.engine;
+    RealFileSystem files;
+    Json plan;
+    if (!engine.headers.empty()) {
+        Path file = engine.checkpoint / "config.json";
+        ModelConfig config = engine::parse_config(files.read(file, kLongestConfig), file.string());
+        plan = describe(config,
+                        engine::check_headers(config, files.read(engine.headers, kLongestHeaders),
+                                              engine.headers));
+    } else {
+        auto checkpoint = engine::Checkpoint::open(engine.checkpoint);
+        if (engine.check) checkpoint->check_values();
+        plan = describe(checkpoint->config(), checkpoint->inventory());
+        plan["fingerprint"] = checkpoint->fingerprint().hex();
     }
-    for (const auto& [kind, count] : out["layers"].items())
-        fmt::print("{:>6} layers with {}\n", count.get<int>(), kind);
-    fmt::print("cache of a token: {} bytes as bf16, {} as f32\n",
-               out["cache_bytes_per_token"]["bf16"].get<std::uint64_t>(),
-               out["cache_bytes_per_token"]["f32"].get<std::uint64_t>());
-    fmt::print("positions: {}\n", out["max_positions"].get<std::int64_t>());
+    if (arguments.json)
+        std::printf("%s\n", plan.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    else
+        print(plan);
     return 0;
 }
 

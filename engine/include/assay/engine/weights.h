@@ -29,7 +29,8 @@ struct Matrix {
     float scale = 1;
 
     bool empty() const { return data == nullptr; }
-    std::uint64_t bytes() const; // in the file, scales included
+    std::uint64_t bytes() const; // in the file, the scales of blocks included
+    Matrix slice(std::int64_t begin, std::int64_t count) const; // some of the rows
 };
 
 // Exact: BF16 and MXFP8 values are floats; an NVFP4 value is e2m1 * (e4m3 * scale), each product
