@@ -41,7 +41,7 @@ constexpr const char* kDownload = "the file is damaged: download it again";
     throw Error(ErrorKind::Input, file + ": " + what).hint(hint);
 }
 
-[[noreturn]] void fail(const std::string& file, const std::string& tensor, const char* what) {
+[[noreturn]] void fail_at(const std::string& file, const std::string& tensor, const char* what) {
     fail(file, fmt::format("tensor {} {}", json_quote(tensor), what));
 }
 
@@ -79,18 +79,18 @@ Json parse_unique(std::string_view text, const std::string& file) {
     if (nested_too_deep(text, 4)) fail(file, "the header is nested too deep");
     TwiceFinder twice;
     Json::sax_parse(text, &twice);
-    if (twice.found) fail(file, *twice.found, "is there twice");
+    if (twice.found) fail_at(file, *twice.found, "is there twice");
     Json json = Json::parse(text, nullptr, false);
     if (!json.is_object()) fail(file, "the header is no JSON object");
     return json;
 }
 
 Tensor read_entry(const std::string& name, const Json& entry, const std::string& file) {
-    if (!entry.is_object()) fail(file, name, "is no object in the header");
+    if (!entry.is_object()) fail_at(file, name, "is no object in the header");
     Tensor out;
     out.name = name;
     auto dtype = entry.find("dtype");
-    if (dtype == entry.end() || !dtype->is_string()) fail(file, name, "has no dtype");
+    if (dtype == entry.end() || !dtype->is_string()) fail_at(file, name, "has no dtype");
     for (const DtypeInfo& type : kDtypes)
         if (dtype->get_ref<const std::string&>() == type.name) out.type = &type;
     if (out.type == nullptr)
@@ -100,17 +100,17 @@ Tensor read_entry(const std::string& name, const Json& entry, const std::string&
              "convert it to BF16, F32, MXFP8 or NVFP4");
     auto shape = entry.find("shape");
     if (shape == entry.end() || !shape->is_array() || shape->size() > kMostDims)
-        fail(file, name, "has no shape of at most 8 dims");
+        fail_at(file, name, "has no shape of at most 8 dims");
     out.elements = 1;
     for (const Json& dim : *shape) {
         if (!dim.is_number_unsigned() ||
             __builtin_mul_overflow(out.elements, dim.get<std::uint64_t>(), &out.elements) ||
             out.elements > kMostElements || dim.get<std::uint64_t>() > kMostElements)
-            fail(file, name, "has an absurd shape");
+            fail_at(file, name, "has an absurd shape");
         out.shape.push_back(static_cast<std::int64_t>(dim.get<std::uint64_t>()));
     }
     std::uint64_t bits = out.elements * static_cast<std::uint64_t>(out.type->bits);
-    if (bits % 8 != 0) fail(file, name, "ends within a byte");
+    if (bits % 8 != 0) fail_at(file, name, "ends within a byte");
     out.bytes = bits / 8;
     return out;
 }
@@ -124,7 +124,7 @@ Range read_range(const Tensor& tensor, const Json& entry, const std::string& fil
     auto offsets = entry.find("data_offsets");
     if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2 ||
         !(*offsets)[0].is_number_unsigned() || !(*offsets)[1].is_number_unsigned())
-        fail(file, tensor.name, "has no data_offsets");
+        fail_at(file, tensor.name, "has no data_offsets");
     Range range{(*offsets)[0].get<std::uint64_t>(), (*offsets)[1].get<std::uint64_t>(), 0};
     if (range.begin > range.end || range.end - range.begin != tensor.bytes)
         fail(file, fmt::format("tensor {}: {} take {} bytes, but its offsets are {} and {}",
@@ -147,8 +147,8 @@ void check_ranges(std::vector<Range> ranges, const std::vector<Tensor>& tensors,
                  fmt::format("tensor {} ends at byte {} of the data, but there are only {}",
                              json_quote(name), range.end, size),
                  "the file is cut off: download it again");
-        if (range.begin < at) fail(file, name, "overlaps another");
-        if (range.begin > at) fail(file, name, "begins behind bytes that belong to no tensor");
+        if (range.begin < at) fail_at(file, name, "overlaps another");
+        if (range.begin > at) fail_at(file, name, "begins behind bytes that belong to no tensor");
         at = range.end;
     }
     if (at != size) fail(file, fmt::format("{} bytes at its end belong to no tensor", size - at));
