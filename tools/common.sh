@@ -59,3 +59,16 @@ build() {
         die "the build failed, the whole log is $log"
     fi
 }
+
+# hf_tokenizers : a Python with Hugging Face tokenizers in build/tokenizers, installed if it is not there
+hf_tokenizers() {
+    local venv=$root/build/tokenizers pin=tokenizers==0.23.3
+    if [ "$(cat "$venv/pin" 2>/dev/null)" != $pin ]; then
+        { python3 -m venv "$venv" && "$venv/bin/pip" --quiet install $pin; } >&2 || {
+            skip "Hugging Face tokenizers" "$pin cannot be installed here" >&2
+            return 1
+        }
+        printf '%s' $pin >"$venv/pin"
+    fi
+    printf '%s\n' "$venv/bin/python"
+}

@@ -339,6 +339,15 @@ void Parser::add_engine_commands() {
         ->type_name("FILE.json")
         ->excludes(check);
     inspect->add_flag("--json", out.json, "as JSON");
+
+    CLI::App* tokenize = engine_command(
+        engine, "tokenize",
+        "standard input, a JSON string on each line, as lines of token ids; --decode: the reverse");
+    CLI::Option* decode =
+        tokenize->add_flag("--decode", out.engine.decode, "lines of ids to lines of JSON strings");
+    tokenize
+        ->add_flag("--keep-special", out.engine.keep_special, "with --decode: show special tokens")
+        ->needs(decode);
 }
 
 Parser::Parser() {

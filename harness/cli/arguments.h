@@ -47,6 +47,7 @@ struct EngineArguments {
     Path checkpoint;     // folder
     std::string headers; // inspect
     bool check = false;
+    bool decode = false, keep_special = false; // tokenize
 };
 
 struct Arguments {

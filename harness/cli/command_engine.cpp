@@ -8,6 +8,7 @@ namespace assay {
 int command_engine(const Arguments& arguments) {
     static const std::map<std::string, int (*)(const Arguments&)> actions = {
         {"inspect", engine_inspect},
+        {"tokenize", engine_tokenize},
     };
     return actions.at(arguments.engine.action)(arguments);
 }

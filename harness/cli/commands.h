@@ -34,5 +34,6 @@ int command_engine(const Arguments& arguments);
 
 // The actions of `assay engine`.
 int engine_inspect(const Arguments& arguments);
+int engine_tokenize(const Arguments& arguments);
 
 } // namespace assay

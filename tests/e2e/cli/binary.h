@@ -23,11 +23,12 @@ class Binary {
         environment_ = {"PATH=/usr/bin:/bin", "HOME=" + folder_.path().string()};
     }
 
-    CommandResult operator()(std::vector<std::string> arguments) {
+    CommandResult operator()(std::vector<std::string> arguments, std::string input = "") {
         arguments.insert(arguments.begin(), program_);
         CommandOptions options;
         options.cwd = folder_.path();
         options.environment = environment_;
+        options.input = std::move(input);
         options.timeout = std::chrono::seconds(120);
         options.output_limit = 8 << 20;
         return run_command(spawner_, std::move(arguments), options, Cancel());
