@@ -46,7 +46,7 @@ class BpeTokenizer final : public Tokenizer {
         std::string storage;
         for (const AddedToken& token : file.added) {
             if (token.special) special_[static_cast<std::size_t>(token.id)] = true;
-            added_ids_.emplace(token.content, token.id);
+            added_ids_.emplace(tokens_[static_cast<std::size_t>(token.id)], token.id);
             if (token.normalized) {
                 normalized_added_.add(token, std::string(normalize(token.content, storage)));
             } else {
@@ -92,13 +92,7 @@ class BpeTokenizer final : public Tokenizer {
     }
 
   private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const {
-            return std::hash<std::string_view>()(text);
-        }
-    };
-    using Ids = std::unordered_map<std::string, TokenId, Hash, std::equal_to<>>;
+    using Ids = std::unordered_map<std::string_view, TokenId>;
 
     std::string_view normalize(std::string_view text, std::string& storage) const {
         return nfc_ ? to_nfc(text, storage) : text;
@@ -169,7 +163,7 @@ class BpeTokenizer final : public Tokenizer {
     Splitter splitter_;
     std::vector<std::string> tokens_; // their bytes
     std::vector<bool> special_;
-    Ids ids_, added_ids_;                  // by bytes; of the vocabulary, of added tokens
+    Ids ids_, added_ids_;                  // views of tokens_; of the vocabulary, of added tokens
     AddedTokens added_, normalized_added_; // looked for in the text as it is, and normalised
     mutable std::mutex mutex_;
     mutable std::vector<std::unique_ptr<Space>> idle_;
