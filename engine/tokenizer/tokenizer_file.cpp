@@ -105,8 +105,9 @@ class Reader {
             unsupported("model.type", kind->dump(-1, ' ', true) + " is not supported, only BPE");
         if (auto dropout = value(model, "dropout"); dropout != nullptr && *dropout != 0)
             unsupported("model.dropout", "makes tokens by chance");
+        const Json nothing = "";
         for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
-            if (auto text = value(model, key); text != nullptr && *text != "")
+            if (auto text = value(model, key); text != nullptr && *text != nothing)
                 unsupported(std::string("model.") + key, "is not supported");
         out_.ignore_merges = flag(model, "model", "ignore_merges", false);
         read_vocab(object(model, "model.", "vocab"));
