@@ -348,6 +348,32 @@ void Parser::add_engine_commands() {
     tokenize
         ->add_flag("--keep-special", out.engine.keep_special, "with --decode: show special tokens")
         ->needs(decode);
+
+    CLI::App* render = engine_command(
+        engine, "render", "the prompt that the checkpoint's chat template makes of a conversation");
+    render
+        ->add_option("--conversation", out.engine.conversation,
+                     "an object with messages, and where wanted tools, thinking_mode, ...")
+        ->type_name("FILE.json")
+        ->required();
+    render->add_option("--template", out.engine.template_file, "instead of the checkpoint's own")
+        ->type_name("FILE.jinja");
+    render->add_flag(
+        "--verbatim", out.engine.verbatim,
+        "pass the messages on unchanged; else arguments that are text are decoded, and "
+        "image_url and video_url become image and video");
+
+    CLI::App* parse = engine_command(
+        engine, "parse",
+        "read a model's raw text on standard input; print its reasoning, content and tool calls");
+    parse
+        ->add_option("--tools", out.engine.tools,
+                     "the tools given to the model: they type arguments")
+        ->type_name("FILE.json")
+        ->required();
+    parse->add_option("--thinking-mode", out.engine.thinking_mode, "decides how the text begins")
+        ->check(silent(CLI::IsMember({"adaptive", "enabled", "disabled"})))
+        ->capture_default_str();
 }
 
 Parser::Parser() {

@@ -48,6 +48,10 @@ struct EngineArguments {
     std::string headers; // inspect
     bool check = false;
     bool decode = false, keep_special = false; // tokenize
+    Path conversation, template_file;          // render
+    bool verbatim = false;                     // render
+    Path tools;                                // parse
+    std::string thinking_mode = "adaptive";    // parse
 };
 
 struct Arguments {

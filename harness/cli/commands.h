@@ -34,6 +34,8 @@ int command_engine(const Arguments& arguments);
 
 // The actions of `assay engine`.
 int engine_inspect(const Arguments& arguments);
+int engine_parse(const Arguments& arguments);
+int engine_render(const Arguments& arguments);
 int engine_tokenize(const Arguments& arguments);
 
 } // namespace assay
