@@ -374,6 +374,26 @@ void Parser::add_engine_commands() {
     parse->add_option("--thinking-mode", out.engine.thinking_mode, "decides how the text begins")
         ->check(silent(CLI::IsMember({"adaptive", "enabled", "disabled"})))
         ->capture_default_str();
+
+    CLI::App* trace = engine_command(engine, "trace", "all that the model computes for a prompt");
+    trace->add_option("--tokens", out.engine.tokens, "JSON list of token ids")
+        ->type_name("FILE.json")
+        ->required();
+    trace->add_option("--compute", out.engine.compute, "how activations are kept")
+        ->type_name("f32|bf16")
+        ->check(silent(CLI::IsMember({"f32", "bf16"})));
+    trace->add_option("--out", out.out, "file to write")->type_name("FILE.safetensors")->required();
+    trace->add_option("--layers", out.engine.layers, "hidden states, blocks and experts, or not")
+        ->type_name("all|none")
+        ->check(silent(CLI::IsMember({"all", "none"})));
+    trace->add_option("--rows", out.engine.rows, "positions that are written, such as 0,5,17")
+        ->type_name("all|LIST");
+    trace->add_option("--greedy", out.engine.greedy, "tokens of the greedy continuation; 32")
+        ->type_name("N")
+        ->check(from_to(0, kMostParallel));
+    trace->add_option("--threads", out.engine.threads, "without: one for each processor")
+        ->type_name("N")
+        ->check(from_to(1, 1024));
 }
 
 Parser::Parser() {

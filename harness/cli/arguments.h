@@ -52,6 +52,10 @@ struct EngineArguments {
     bool verbatim = false;                     // render
     Path tools;                                // parse
     std::string thinking_mode = "adaptive";    // parse
+    std::string tokens;                        // trace: JSON file of ids
+    std::string compute = "f32", layers = "all", rows = "all";
+    int greedy = 32;
+    int threads = 0; // 0: one for each processor
 };
 
 struct Arguments {

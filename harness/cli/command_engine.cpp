@@ -11,6 +11,7 @@ int command_engine(const Arguments& arguments) {
         {"parse", engine_parse},
         {"render", engine_render},
         {"tokenize", engine_tokenize},
+        {"trace", engine_trace},
     };
     return actions.at(arguments.engine.action)(arguments);
 }

@@ -37,5 +37,6 @@ int engine_inspect(const Arguments& arguments);
 int engine_parse(const Arguments& arguments);
 int engine_render(const Arguments& arguments);
 int engine_tokenize(const Arguments& arguments);
+int engine_trace(const Arguments& arguments);
 
 } // namespace assay

@@ -1,7 +1,10 @@
-// Times the marked cases of every variant: GB/s, and the share of a plain copy of the same bytes
-// in the same memory. Prints ratios, asserts nothing.
+// Times the marked cases of every variant, on one thread: rms_norm against a plain copy of the same
+// bytes, the rest against the most that this thread can multiply and read, measured here. Prints
+// ratios, asserts nothing.
 #include "assay/kernels/device.h"
 #include "assay/kernels/rms_norm.h"
+#include "block_attention_cases.h"
+#include "linear_cases.h"
 #include "rms_norm_cases.h"
 
 #include <algorithm>
@@ -10,20 +13,27 @@
 #include <cstring>
 #include <functional>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 using namespace assay::kernels;
 
 namespace {
 
 double median_seconds(const std::function<void()>& call) {
     std::vector<double> times;
-    for (int i = 0; i < 25; ++i) {
+    double all = 0;
+    for (int i = 0; i < 25 && (all < 2 || i < 3); ++i) {
         auto began = std::chrono::steady_clock::now();
         call();
         std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-        if (i >= 5) times.push_back(took.count());
+        all += took.count();
+        if (i >= 5 || all > 1) times.push_back(took.count());
     }
-    std::nth_element(times.begin(), times.begin() + 10, times.end());
-    return times[10];
+    auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    return *middle;
 }
 
 void report(const char* variant, const char* name, double bytes, double seconds, double copy) {
@@ -33,9 +43,96 @@ void report(const char* variant, const char* name, double bytes, double seconds,
     std::printf("\n");
 }
 
-} // namespace
+// Sums that do not wait for one another, in the registers that there are.
+#if defined(__x86_64__)
+__attribute__((target("avx512f"), noinline)) float many_fmas(int rounds) {
+    constexpr int kSums = 24;
+    __m512 sum[kSums];
+    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
+    const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(1e-3f);
+    for (int round = 0; round < rounds; ++round)
+        for (int i = 0; i < kSums; ++i) sum[i] = _mm512_fmadd_ps(sum[i], a, b);
+    __m512 all = _mm512_setzero_ps();
+    for (int i = 0; i < kSums; ++i) all = _mm512_add_ps(all, sum[i]);
+    return _mm512_reduce_add_ps(all);
+}
 
-int main() {
+double peak_flops() {
+    if (!avx512_available()) return 0;
+    constexpr int kRounds = 200'000;
+    volatile float kept = 0;
+    double seconds = median_seconds([&] { kept = many_fmas(kRounds); });
+    return 2.0 * 16 * 24 * kRounds / seconds;
+}
+#else
+double peak_flops() {
+    return 0;
+}
+#endif
+
+double peak_read() { // bytes a second, of memory that no cache holds
+    std::vector<std::uint64_t> memory((256u << 20) / 8, 1);
+    std::uint64_t all = 0;
+    double seconds = median_seconds([&] {
+        std::uint64_t sums[8] = {};
+        for (std::size_t i = 0; i < memory.size(); i += 8)
+            for (std::size_t k = 0; k < 8; ++k) sums[k] += memory[i + k];
+        for (std::uint64_t one : sums) all += one;
+    });
+    return all == 0 ? 0 : 8.0 * static_cast<double>(memory.size()) / seconds;
+}
+
+struct Limits {
+    double flops, read;
+};
+
+void report_op(const char* op, const char* variant, const char* name, double flops, double bytes,
+               double seconds, const Limits& limits) {
+    std::printf("%s/%-10s %-15s %10.1f us %8.1f GFLOP/s", op, variant, name, seconds * 1e6,
+                flops / seconds / 1e9);
+    if (limits.flops > 0) std::printf("  %.2f of peak", flops / seconds / limits.flops);
+    std::printf(" %7.1f GB/s  %.2f of reading\n", bytes / seconds / 1e9,
+                bytes / seconds / limits.read);
+}
+
+void linear(const Limits& limits) {
+    for (const auto& c : cases::kLinear) {
+        if (!c.bench) continue;
+        cases::LinearData data = cases::linear_data(c);
+        std::vector<float> y(static_cast<std::size_t>(c.m * c.n));
+        const double weights = static_cast<double>(c.n * c.k);
+        for (const LinearVariant& variant : linear_variants()) {
+            if (!variant.available()) continue;
+            double seconds = median_seconds([&] {
+                variant.run(
+                    {data.x.data(), data.weights(c), c.type, y.data(), c.m, c.n, c.k, c.k, c.n});
+            });
+            report_op("linear", variant.name, c.name, 2 * weights * static_cast<double>(c.m),
+                      weights * (c.type == WeightType::F32 ? 4 : 2), seconds, limits);
+        }
+    }
+}
+
+void block_attention(const Limits& limits) {
+    for (const auto& c : cases::kBlockAttention) {
+        if (!c.bench) continue;
+        cases::BlockAttentionData data = cases::block_attention_data(c);
+        double tokens = 0;
+        for (int one : data.tokens) tokens += one;
+        for (const BlockAttentionVariant& variant : block_attention_variants()) {
+            if (!variant.available()) continue;
+            double seconds = median_seconds([&] { cases::attend(variant.attend, c, data); });
+            double work = tokens * static_cast<double>(c.dim);
+            report_op("block_attention", variant.name, c.name,
+                      4 * work * static_cast<double>(c.heads), 8 * work, seconds, limits);
+            seconds = median_seconds([&] { cases::block_max(variant.block_max, c, data); });
+            report_op("block_max", variant.name, c.name, 2 * work * static_cast<double>(c.heads),
+                      4 * work, seconds, limits);
+        }
+    }
+}
+
+void rms_norm() {
     for (const auto& c : cases::kRmsNorm) {
         if (!c.bench) continue;
         cases::RmsNormData data = cases::rms_norm_data(c);
@@ -70,4 +167,15 @@ int main() {
             report(variant.name, c.name, moved, batch / 100, 0);
         }
     }
+}
+
+} // namespace
+
+int main() {
+    rms_norm();
+    const Limits limits{peak_flops(), peak_read()};
+    std::printf("limits of one thread: %.1f GFLOP/s f32, %.1f GB/s\n", limits.flops / 1e9,
+                limits.read / 1e9);
+    linear(limits);
+    block_attention(limits);
 }

@@ -1,0 +1,74 @@
+// Keys, values and index keys of tokens, in pages that all layers share: page = block of the sparse
+// attention, so that a chosen block is one page. A page may belong to several sequences; one that
+// is not full belongs to one. Memory is reserved once and touched as pages are first used.
+#pragma once
+
+#include "assay/engine/config.h"
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace assay::engine {
+
+class PageCache {
+  public:
+    // Throws Error(Usage) if the budget does not hold a page.
+    PageCache(const TextConfig& config, std::uint64_t budget_bytes);
+    ~PageCache();
+    PageCache(const PageCache&) = delete;
+
+    std::int64_t block() const { return block_; }
+    std::uint64_t page_bytes() const { return page_floats_ * sizeof(float); }
+    // Of a page, and so of a budget that holds n pages.
+    static std::uint64_t bytes_of_page(const TextConfig& config);
+    int pages() const { return static_cast<int>(references_.size()); }
+    int free_pages() const;
+
+    int take(); // one reference; -1: none is free
+    void retain(int page);
+    void release(int page);
+
+    // Of one KV head: keys [head_dim, block], values [block, head_dim]; index keys
+    // [index_dim, block].
+    float* keys(int page, int layer, int kv_head) const;
+    float* values(int page, int layer, int kv_head) const;
+    float* index_keys(int page, int layer) const;
+
+  private:
+    std::int64_t block_ = 0, head_floats_ = 0, kv_heads_ = 0;
+    std::uint64_t page_floats_ = 0;
+    std::vector<std::uint64_t> layers_; // offset of each in a page
+    float* memory_ = nullptr;
+    std::uint64_t bytes_ = 0;
+    mutable std::mutex mutex_;
+    std::vector<int> references_, free_;
+};
+
+// Tokens that a cache holds. Owns a reference to each page.
+class Sequence {
+  public:
+    explicit Sequence(PageCache& cache)
+        : cache_(&cache) {}
+    ~Sequence();
+    Sequence(const Sequence&) = delete;
+    Sequence(Sequence&& other) noexcept;
+
+    // Shares the complete pages and copies the last one if it is not full. Throws Error(Model) if
+    // no page is free.
+    Sequence branch() const;
+    // Room for `count` more tokens; false, and nothing changed, if there are too few free pages.
+    bool reserve(std::int64_t count);
+    void advance(std::int64_t count) { length_ += count; } // they have been written
+
+    std::int64_t length() const { return length_; }
+    const std::vector<int>& pages() const { return pages_; }
+    PageCache& cache() const { return *cache_; }
+
+  private:
+    PageCache* cache_;
+    std::vector<int> pages_;
+    std::int64_t length_ = 0;
+};
+
+} // namespace assay::engine

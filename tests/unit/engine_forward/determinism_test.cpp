@@ -1,0 +1,147 @@
+// The same tokens give the same bits, however they are cut, whatever else is in the batch, with any
+// number of threads, and after a fork.
+#include "assay/engine/forward.h"
+#include "catch.h"
+#include "random_model.h"
+
+#include <rapidcheck.h>
+
+#include <cstring>
+
+using namespace assay;
+using namespace assay::engine;
+
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+struct Rig {
+    explicit Rig(Compute compute, int threads = 1)
+        : forward(config, model.weights, compute, threads)
+        , cache(config, 400 * PageCache::bytes_of_page(config)) {}
+
+    std::vector<float> append(Sequence& sequence, const Ids& ids, std::size_t begin,
+                              std::size_t end) {
+        sequence.reserve(static_cast<std::int64_t>(end - begin));
+        Chunk chunk{&sequence, {ids.data() + begin, end - begin}, Logits::All};
+        return forward.run({&chunk, 1}, cancel);
+    }
+    std::vector<float> whole(const Ids& ids) {
+        Sequence sequence(cache);
+        return append(sequence, ids, 0, ids.size());
+    }
+    std::vector<float> in_pieces(const Ids& ids, const std::vector<std::size_t>& sizes) {
+        Sequence sequence(cache);
+        std::vector<float> out;
+        std::size_t at = 0;
+        for (std::size_t i = 0; at < ids.size(); ++i) {
+            std::size_t size = i < sizes.size() ? sizes[i] : 1;
+            size = std::min(size, ids.size() - at);
+            std::vector<float> part = append(sequence, ids, at, at + size);
+            out.insert(out.end(), part.begin(), part.end());
+            at += size;
+        }
+        return out;
+    }
+
+    TextConfig config = engine::test::small_config();
+    engine::test::RandomModel model{config};
+    Forward forward;
+    PageCache cache;
+    Cancel cancel;
+};
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+rc::Gen<Ids> some_ids() {
+    return rc::gen::resize(90, rc::gen::nonEmpty(rc::gen::container<Ids>(rc::gen::inRange(0, 97))));
+}
+
+} // namespace
+
+TEST_CASE("prefill is decode is any chunking, bit for bit") {
+    for (Compute compute : {Compute::F32, Compute::Bf16}) {
+        Rig rig(compute);
+        CHECK(rc::check("chunks", [&] {
+            const Ids ids = *some_ids();
+            const auto sizes =
+                *rc::gen::container<std::vector<std::size_t>>(rc::gen::inRange<std::size_t>(1, 40));
+            const std::vector<float> want = rig.whole(ids);
+            RC_ASSERT(same_bits(rig.in_pieces(ids, sizes), want));
+            RC_ASSERT(same_bits(rig.in_pieces(ids, {}), want)); // one by one
+        }));
+        CHECK(rig.cache.free_pages() == rig.cache.pages()); // and every page came back
+    }
+}
+
+TEST_CASE("alone is in any batch, with any number of threads") {
+    Rig rig(Compute::F32), two(Compute::F32, 2), three(Compute::Bf16, 3), one(Compute::Bf16);
+    CHECK(rc::check("batch", [&] {
+        const Ids a = *some_ids(), b = *some_ids(), c = *some_ids();
+        Sequence of_a(two.cache), of_b(two.cache), of_c(two.cache);
+        for (auto& [sequence, ids] : {std::pair{&of_a, &a}, std::pair{&of_b, &b}, {&of_c, &c}})
+            sequence->reserve(static_cast<std::int64_t>(ids->size()));
+        const Chunk chunks[] = {
+            {&of_a, a, Logits::All}, {&of_b, b, Logits::Last}, {&of_c, c, Logits::All}};
+        std::vector<float> got = two.forward.run(chunks, two.cancel), want = rig.whole(a);
+        std::vector<float> last = rig.whole(b), end = rig.whole(c);
+        want.insert(want.end(), last.end() - rig.config.vocab, last.end());
+        want.insert(want.end(), end.begin(), end.end());
+        RC_ASSERT(same_bits(got, want));
+        RC_ASSERT(same_bits(three.whole(a), one.whole(a)));
+    }));
+}
+
+TEST_CASE("a fork goes on as the original would, and does not touch it") {
+    Rig rig(Compute::F32);
+    CHECK(rc::check("fork", [&] {
+        const Ids ids = *some_ids(), other = *some_ids(), more = *some_ids();
+        Sequence first(rig.cache);
+        rig.append(first, ids, 0, ids.size());
+        Sequence second = first.branch();
+        rig.append(second, other, 0, other.size());
+        std::vector<float> got = rig.append(first, more, 0, more.size());
+        Ids all = ids;
+        all.insert(all.end(), more.begin(), more.end());
+        const std::vector<float> want = rig.whole(all);
+        RC_ASSERT(
+            same_bits(got, {want.end() - static_cast<std::ptrdiff_t>(got.size()), want.end()}));
+    }));
+    CHECK(rig.cache.free_pages() == rig.cache.pages());
+}
+
+TEST_CASE("the property fails on a planted mistake: another token before") {
+    Rig rig(Compute::F32);
+    Ids ids(30, 5);
+    std::vector<float> want = rig.whole(ids);
+    ids[2] = 6; // far enough back to be seen through dense layers only
+    std::vector<float> got = rig.whole(ids);
+    CHECK_FALSE(same_bits({got.end() - rig.config.vocab, got.end()},
+                          {want.end() - rig.config.vocab, want.end()}));
+    CHECK(same_bits({got.begin(), got.begin() + 2 * rig.config.vocab},
+                    {want.begin(), want.begin() + 2 * rig.config.vocab})); // causal
+}
+
+TEST_CASE("a cancelled pass leaves its sequence as it was") {
+    Rig rig(Compute::F32);
+    Sequence sequence(rig.cache);
+    const Ids ids = {1, 2, 3};
+    rig.append(sequence, ids, 0, 3);
+    Cancel stopped;
+    stopped.cancel(Cause::User, "test");
+    sequence.reserve(3);
+    Chunk chunk{&sequence, ids, Logits::Last};
+    CHECK_THROWS_AS(rig.forward.run({&chunk, 1}, stopped), Interrupted);
+    CHECK(sequence.length() == 3);
+    const Ids both = {1, 2, 3, 1, 2, 3};
+    const std::vector<float> got = rig.append(sequence, ids, 0, 3), want = rig.whole(both);
+    CHECK(same_bits(got, {want.end() - static_cast<std::ptrdiff_t>(got.size()), want.end()}));
+}
+
+TEST_CASE("a token outside the vocabulary is refused") {
+    Rig rig(Compute::F32);
+    CHECK_THROWS_WITH(rig.whole({97}), Catch::Contains("token 97"));
+    CHECK_THROWS_WITH(rig.whole({-1}), Catch::Contains("token -1"));
+}
