@@ -57,7 +57,7 @@ const std::string* Bound::text_or_none(std::size_t i) const {
     return values_[i]->text;
 }
 
-std::string Bound::text(std::size_t i, std::string otherwise) const {
+std::string Bound::text(std::size_t i, const std::string& otherwise) const {
     const std::string* given = text_or_none(i);
     return given ? *given : otherwise;
 }

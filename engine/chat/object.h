@@ -40,7 +40,7 @@ class Bound {
     Value or_else(std::size_t i, const Value& otherwise) const;
     bool flag(std::size_t i, bool otherwise) const;
     std::int64_t integer(std::size_t i, std::int64_t otherwise) const;
-    std::string text(std::size_t i, std::string otherwise) const;
+    std::string text(std::size_t i, const std::string& otherwise) const;
     const std::string* text_or_none(std::size_t i) const;
 
   private:

@@ -88,12 +88,12 @@ void round(Workers& workers, Compute compute, std::int64_t count, float* x) {
 
 Rotation::Rotation(int rotary_dim, double theta) {
     for (int j = 0; j < rotary_dim / 2; ++j)
-        frequencies.push_back(std::pow(theta, -2.0 * j / rotary_dim));
+        frequencies.push_back(static_cast<float>(std::pow(theta, -2.0 * j / rotary_dim)));
 }
 
 void Rotation::angles(std::int64_t position, float* cosines, float* sines) const {
     for (std::size_t j = 0; j < frequencies.size(); ++j) {
-        double angle = static_cast<double>(position) * frequencies[j];
+        const double angle = static_cast<float>(position) * frequencies[j]; // rounded once
         cosines[j] = static_cast<float>(std::cos(angle));
         sines[j] = static_cast<float>(std::sin(angle));
     }

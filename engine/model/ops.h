@@ -22,13 +22,14 @@ void add(Workers& workers, Compute compute, const float* y, std::int64_t count, 
 
 void round(Workers& workers, Compute compute, std::int64_t count, float* x); // bf16 or nothing
 
-// Angles of the rotation at a position: cos and sin, rotary_dim / 2 each.
+// Angles of the rotation at a position: cos and sin, rotary_dim / 2 each. Frequency and angle are
+// floats, as in the reference: at position 2,600 exact ones would differ by 1e-4.
 struct Rotation {
     Rotation(int rotary_dim, double theta);
     void angles(std::int64_t position, float* cosines, float* sines) const;
     // Turns the first rotary_dim values of a head, pairs (j, j + rotary_dim / 2).
     void turn(const float* cosines, const float* sines, float* head) const;
-    std::vector<double> frequencies;
+    std::vector<float> frequencies;
 };
 
 } // namespace assay::engine

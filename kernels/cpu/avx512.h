@@ -6,8 +6,10 @@
 #include <immintrin.h>
 
 // g++ 12 warns of its own intrinsics, whose undefined operand is meant.
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 #define ASSAY_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
 #define ASSAY_AVX512_INLINE ASSAY_AVX512 __attribute__((always_inline)) inline
@@ -15,8 +17,8 @@
 namespace assay::kernels {
 
 ASSAY_AVX512_INLINE __mmask16 first_lanes(long long count) {
-    return count >= 16 ? static_cast<__mmask16>(0xffff)
-                       : static_cast<__mmask16>((1u << count) - 1u);
+    if (count >= 16) return 0xffff;
+    return count <= 0 ? __mmask16{0} : static_cast<__mmask16>((1u << count) - 1u);
 }
 
 ASSAY_AVX512_INLINE float fold_halves(__m512 v) { // lane[l] += lane[l + h] for h = 8, 4, 2, 1

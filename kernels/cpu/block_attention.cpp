@@ -89,7 +89,7 @@ std::span<const BlockAttentionVariant> block_attention_variants() {
 
 const BlockAttentionVariant& block_attention_best() {
     static const BlockAttentionVariant& best = []() -> const BlockAttentionVariant& {
-        const BlockAttentionVariant* found = nullptr;
+        const BlockAttentionVariant* found = &block_attention_variants().front();
         for (const BlockAttentionVariant& variant : block_attention_variants())
             if (variant.available()) found = &variant;
         return *found;

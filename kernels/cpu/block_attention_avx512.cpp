@@ -113,7 +113,7 @@ ASSAY_AVX512 void fold_in(float* all, const float* o, std::int64_t dim, float ol
 
 template<int H>
 ASSAY_AVX512 void attend(const BlockAttentionArgs& args, std::int64_t head, Tile& tile) {
-    float all_max[H], all_sum[H];
+    float all_max[H] = {}, all_sum[H] = {};
     const float* q = args.q + head * args.q_stride;
     for (std::size_t b = 0; b < args.keys.size(); ++b) {
         const std::int64_t tokens = args.tokens[b];

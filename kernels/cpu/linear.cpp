@@ -41,7 +41,7 @@ std::span<const LinearVariant> linear_variants() {
 
 const LinearVariant& linear_best() {
     static const LinearVariant& best = [&]() -> const LinearVariant& {
-        const LinearVariant* found = nullptr;
+        const LinearVariant* found = &linear_variants().front();
         for (const LinearVariant& variant : linear_variants())
             if (variant.available()) found = &variant;
         return *found;
