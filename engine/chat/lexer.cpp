@@ -56,7 +56,9 @@ class Lexer {
   private:
     using Type = Token::Type;
 
-    [[noreturn]] void fail(std::string message) const { throw SyntaxFailure{line_, message}; }
+    [[noreturn]] void fail(std::string message) const {
+        throw SyntaxFailure{line_, std::move(message)};
+    }
 
     bool at_text(std::string_view text, std::size_t at) const {
         return std::string_view(source_).substr(at, text.size()) == text;

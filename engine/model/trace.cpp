@@ -14,8 +14,9 @@ namespace assay::engine {
 
 std::string SafetensorsWriter::finish() {
     // The widest first: so every tensor begins at a multiple of its element's size, without gaps.
-    std::stable_sort(tensors_.begin(), tensors_.end(),
-                     [](const auto& a, const auto& b) { return a.element > b.element; });
+    std::sort(tensors_.begin(), tensors_.end(), [](const Tensor& a, const Tensor& b) {
+        return a.element != b.element ? a.element > b.element : a.name < b.name;
+    });
     std::string header, body;
     for (const Tensor& one : tensors_) {
         header +=
