@@ -53,7 +53,7 @@ class Builder {
 
     std::string shown(std::string_view text) const { return clean(cut_middle(text, limits_.text)); }
 
-    void push(const EventRow& event, const char* kind, Json item) {
+    void push(const EventRow& event, const char* kind, const Json& item) {
         Json full = {{"k", kind},
                      {"t", static_cast<double>(event.time - row_.began) / 1e6},
                      {"l", event.depth}};
