@@ -23,7 +23,14 @@ struct Forward::Parts {
 
 Forward::Forward(const TextConfig& config, const TextWeights& weights, Compute compute, int threads)
     : parts_(new Parts{config, weights, compute, Workers(threads),
-                       Rotation(config.rotary_dim, config.rope_theta)}) {}
+                       Rotation(config.rotary_dim, config.rope_theta)}) {
+    if (config.block > kernels::kMaxBlock || config.head_dim > kernels::kMaxHeadDim)
+        throw Error(ErrorKind::Unsupported,
+                    fmt::format("the kernels hold blocks of up to {} tokens and heads of up to {} "
+                                "dimensions, the model has {} and {}",
+                                kernels::kMaxBlock, kernels::kMaxHeadDim, config.block,
+                                config.head_dim));
+}
 
 Forward::~Forward() = default;
 
@@ -70,6 +77,14 @@ class Forward::Step {
 
   private:
     void add_rows(const Chunk& chunk) {
+        const Sequence& sequence = *chunk.sequence;
+        const auto end = sequence.length() + static_cast<std::int64_t>(chunk.tokens.size());
+        if (end > c_.max_positions)
+            throw Error(ErrorKind::Input, fmt::format("{} tokens do not fit the model's context "
+                                                      "of {}",
+                                                      end, c_.max_positions));
+        if (end > static_cast<std::int64_t>(sequence.pages().size()) * sequence.cache().block())
+            throw Error(ErrorKind::Model, "the cache has no room for the tokens of a sequence");
         for (std::size_t i = 0; i < chunk.tokens.size(); ++i) {
             std::int32_t token = chunk.tokens[i];
             if (token < 0 || token >= c_.vocab)

@@ -145,3 +145,27 @@ TEST_CASE("a token outside the vocabulary is refused") {
     CHECK_THROWS_WITH(rig.whole({97}), Catch::Contains("token 97"));
     CHECK_THROWS_WITH(rig.whole({-1}), Catch::Contains("token -1"));
 }
+
+TEST_CASE("more tokens than the context or the sequence's pages hold are refused") {
+    Rig rig(Compute::F32);
+    Sequence sequence(rig.cache);
+    const Ids ids(9, 1);
+    sequence.reserve(8);
+    Chunk chunk{&sequence, ids, Logits::None};
+    CHECK_THROWS_WITH(rig.forward.run({&chunk, 1}, rig.cancel), Catch::Contains("no room"));
+    rig.config.max_positions = 8;
+    sequence.reserve(9);
+    CHECK_THROWS_WITH(rig.forward.run({&chunk, 1}, rig.cancel), Catch::Contains("context of 8"));
+    rig.config.max_positions = 9;
+    CHECK_NOTHROW(rig.forward.run({&chunk, 1}, rig.cancel));
+}
+
+TEST_CASE("blocks and heads that the kernels cannot hold are refused") {
+    TextConfig config = engine::test::small_config();
+    engine::test::RandomModel model(config);
+    config.block = 1025;
+    CHECK_THROWS_WITH(Forward(config, model.weights, Compute::F32, 1), Catch::Contains("1025"));
+    config.block = 8;
+    config.head_dim = 513;
+    CHECK_THROWS_WITH(Forward(config, model.weights, Compute::F32, 1), Catch::Contains("513"));
+}
