@@ -85,6 +85,15 @@ class Forward::Step {
                                                       end, c_.max_positions));
         if (end > static_cast<std::int64_t>(sequence.pages().size()) * sequence.cache().block())
             throw Error(ErrorKind::Model, "the cache has no room for the tokens of a sequence");
+        const auto first = static_cast<std::int64_t>(row_.size());
+        for (const GivenRows& given : chunk.given) {
+            const auto width = static_cast<std::size_t>(c_.hidden);
+            if (given.first < 0 || given.rows.size() % width != 0 ||
+                static_cast<std::size_t>(given.first) + given.rows.size() / width >
+                    chunk.tokens.size())
+                throw Error(ErrorKind::Internal, "given embeddings lie outside their chunk");
+            given_.push_back({first + given.first, given.rows});
+        }
         for (std::size_t i = 0; i < chunk.tokens.size(); ++i) {
             std::int32_t token = chunk.tokens[i];
             if (token < 0 || token >= c_.vocab)
@@ -113,6 +122,8 @@ class Forward::Step {
                        hidden_.data() + r * c_.hidden);
             p_.rotation.angles(row_[at].position, cos_.data() + at * half, sin_.data() + at * half);
         });
+        for (const auto& [first, rows] : given_)
+            std::copy(rows.begin(), rows.end(), hidden_.begin() + first * c_.hidden);
     }
 
     void project(const Matrix& w, const Buffer& x, Buffer& y) {
@@ -367,6 +378,7 @@ class Forward::Step {
     Probe* probe_;
     std::vector<Row> row_;
     std::vector<std::int32_t> token_;
+    std::vector<GivenRows> given_; // first: of the step's rows
     std::int64_t rows_ = 0;
     Buffer hidden_, cos_, sin_, x_, q_, k_, v_, index_q_, index_k_, mixed_, attention_, mlp_;
     Buffer gate_, up_, router_, expert_weight_, gathered_, expert_out_;

@@ -7,6 +7,20 @@ std::string SeedKey::text() const {
            std::to_string(turn);
 }
 
+std::string to_string(const ToolChoice& choice) {
+    switch (choice.kind) {
+    case ToolChoice::Kind::Auto:
+        return "auto";
+    case ToolChoice::Kind::None:
+        return "none";
+    case ToolChoice::Kind::Required:
+        return "required";
+    case ToolChoice::Kind::Named:
+        return choice.name;
+    }
+    return "auto";
+}
+
 Usage operator+(const Usage& a, const Usage& b) {
     Usage sum;
     sum.prompt_tokens = a.prompt_tokens + b.prompt_tokens;

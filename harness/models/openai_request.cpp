@@ -124,10 +124,19 @@ Json parse_schema(const std::string& text, const std::string& what) {
     return schema;
 }
 
+Json tool_choice_json(const ToolChoice& choice) {
+    if (choice.kind != ToolChoice::Kind::Named) return to_string(choice);
+    return {{"type", "function"}, {"function", {{"name", choice.name}}}};
+}
+
 void add_sampling(Json& body, const Sampling& sampling, const OpenAiDialect& dialect) {
     if (sampling.temperature) body["temperature"] = *sampling.temperature;
     if (sampling.top_p) body["top_p"] = *sampling.top_p;
     if (sampling.top_k) body["top_k"] = *sampling.top_k;
+    if (sampling.min_p) body["min_p"] = *sampling.min_p;
+    if (sampling.repetition_penalty) body["repetition_penalty"] = *sampling.repetition_penalty;
+    if (sampling.presence_penalty) body["presence_penalty"] = *sampling.presence_penalty;
+    if (sampling.frequency_penalty) body["frequency_penalty"] = *sampling.frequency_penalty;
     if (sampling.max_tokens)
         body[dialect.max_completion_tokens ? "max_completion_tokens" : "max_tokens"] =
             *sampling.max_tokens;
@@ -153,6 +162,9 @@ std::int64_t openai_seed(const SeedKey& key) {
 
 std::string openai_request_body(const CompletionRequest& request, const OpenAiDialect& dialect,
                                 BlobStore* blobs) {
+    if (request.raw_prompt)
+        throw ModelError(ModelFault::BadRequest, "model openai: continues conversations only, not "
+                                                 "a bare text");
     Messages messages(dialect, blobs);
     for (const MessageRef& message : request.messages) messages.add(*message);
     Json body = {{"model", dialect.model}, {"messages", messages.take()}};
@@ -163,10 +175,12 @@ std::string openai_request_body(const CompletionRequest& request, const OpenAiDi
                                    {"description", utf8_clean(tool.description)},
                                    {"parameters", parse_schema(tool.schema, tool.name)}}}});
     add_sampling(body, request.sampling, dialect);
+    if (request.sampling.tool_choice && !request.tools.empty())
+        body["tool_choice"] = tool_choice_json(*request.sampling.tool_choice);
     body["seed"] = openai_seed(request.seed);
-    if (dialect.top_logprobs >= 0) {
+    if (int top = request.sampling.top_logprobs.value_or(dialect.top_logprobs); top >= 0) {
         body["logprobs"] = true;
-        if (dialect.top_logprobs > 0) body["top_logprobs"] = dialect.top_logprobs;
+        if (top > 0) body["top_logprobs"] = top;
     }
     if (dialect.stream) {
         body["stream"] = true;

@@ -18,7 +18,13 @@ std::string sampling_json(const Sampling& s) {
     if (s.temperature) add("temperature", fmt::format("{}", *s.temperature));
     if (s.top_p) add("top_p", fmt::format("{}", *s.top_p));
     if (s.top_k) add("top_k", fmt::format("{}", *s.top_k));
+    if (s.min_p) add("min_p", fmt::format("{}", *s.min_p));
+    if (s.repetition_penalty) add("repetition_penalty", fmt::format("{}", *s.repetition_penalty));
+    if (s.presence_penalty) add("presence_penalty", fmt::format("{}", *s.presence_penalty));
+    if (s.frequency_penalty) add("frequency_penalty", fmt::format("{}", *s.frequency_penalty));
     if (s.max_tokens) add("max_tokens", fmt::format("{}", *s.max_tokens));
+    if (s.top_logprobs) add("top_logprobs", fmt::format("{}", *s.top_logprobs));
+    if (s.tool_choice) add("tool_choice", json_quote(to_string(*s.tool_choice)));
     if (s.reasoning_effort) add("reasoning_effort", json_quote(*s.reasoning_effort));
     if (s.response_schema) add("response_schema", json_quote(*s.response_schema));
     if (!s.stop.empty()) {
@@ -162,6 +168,9 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
 
 void RecordingModel::note_request(const CompletionRequest& sent, const Parent& parent,
                                   CallRecord& record) {
+    if (sent.raw_prompt)
+        record.added.push_back(
+            context_.blobs.put(to_json(*user_message(*sent.raw_prompt)), "application/json"));
     for (std::size_t i = parent.told; i < sent.messages.size(); ++i)
         record.added.push_back(context_.blobs.put(to_json(*sent.messages[i]), "application/json"));
     std::lock_guard lock(mutex_);

@@ -24,10 +24,17 @@ enum class Compute : std::uint8_t {
 
 enum class Logits : std::uint8_t { None, Last, All };
 
+// Embeddings that are given instead of looked up: features of pictures at their placeholders.
+struct GivenRows {
+    std::int64_t first = 0;        // of the chunk's tokens
+    std::span<const float> rows{}; // [n, hidden]
+};
+
 struct Chunk {
     Sequence* sequence = nullptr; // has room for the tokens, see Sequence::reserve
     std::span<const std::int32_t> tokens;
     Logits logits = Logits::Last;
+    std::vector<GivenRows> given{};
 };
 
 // What a layer did to the rows of a batch; valid during the call.

@@ -19,11 +19,21 @@
 
 namespace assay {
 
+struct ToolChoice {
+    enum class Kind { Auto, None, Required, Named } kind = Kind::Auto;
+    std::string name; // of Named
+};
+std::string to_string(const ToolChoice& choice); // "auto", "none", "required" or the tool's name
+
 struct Sampling {
     std::optional<double> temperature;
     std::optional<double> top_p;
     std::optional<int> top_k;
+    std::optional<double> min_p; // of the most likely token's probability
+    std::optional<double> repetition_penalty, presence_penalty, frequency_penalty;
     std::optional<int> max_tokens;
+    std::optional<int> top_logprobs; // log-probabilities, with so many alternatives
+    std::optional<ToolChoice> tool_choice;
     std::vector<std::string> stop;
     std::optional<std::string> reasoning_effort;
     std::optional<std::string> response_schema; // JSON schema the answer must follow, if supported
@@ -46,6 +56,9 @@ struct CompletionRequest {
     std::vector<ToolSpec> tools;
     Sampling sampling;
     SeedKey seed;
+    // Continues this text as it stands: no template, no messages, no tools. A provider that has no
+    // such call throws ModelError(BadRequest).
+    std::optional<std::string> raw_prompt;
     std::optional<Id> parent;    // the completion that this one continues
     EventSink* events = nullptr; // of the trial, set by the recorder: retries are told here
     // Of each try alone, kept by RetryingModel: waits for a place or a Retry-After do not count.
