@@ -83,6 +83,15 @@ void PageCache::release(int page) {
     if (--references_[static_cast<std::size_t>(page)] == 0) free_.push_back(page);
 }
 
+int PageCache::references(int page) const {
+    std::lock_guard lock(mutex_);
+    return references_[static_cast<std::size_t>(page)];
+}
+
+void PageCache::copy(int from, int to) {
+    std::memcpy(keys(to, 0, 0), keys(from, 0, 0), page_bytes());
+}
+
 float* PageCache::keys(int page, int layer, int kv_head) const {
     return memory_ + static_cast<std::uint64_t>(page) * page_floats_ +
            layers_[static_cast<std::size_t>(layer)] +
@@ -117,8 +126,7 @@ Sequence Sequence::branch() const {
         if (page < 0)
             throw Error(ErrorKind::Model, "the cache has no free page to branch a sequence");
         out.pages_.push_back(page);
-        std::memcpy(cache_->keys(page, 0, 0), cache_->keys(pages_[full], 0, 0),
-                    cache_->page_bytes());
+        cache_->copy(pages_[full], page);
     }
     out.length_ = length_;
     return out;
@@ -139,6 +147,23 @@ bool Sequence::reserve(std::int64_t count) {
         }
         pages_.push_back(page);
     }
+    return true;
+}
+
+bool Sequence::adopt(int page, std::int64_t count) {
+    if (length_ != static_cast<std::int64_t>(pages_.size()) * cache_->block() ||
+        count > cache_->block())
+        throw Error(ErrorKind::Internal, "a page is adopted in the middle of another");
+    if (count == cache_->block()) {
+        cache_->retain(page);
+    } else {
+        int own = cache_->take();
+        if (own < 0) return false;
+        cache_->copy(page, own);
+        page = own;
+    }
+    pages_.push_back(page);
+    length_ += count;
     return true;
 }
 

@@ -28,6 +28,8 @@ class PageCache {
     int take(); // one reference; -1: none is free
     void retain(int page);
     void release(int page);
+    int references(int page) const;
+    void copy(int from, int to); // what all layers have of its tokens
 
     // Of one KV head: keys [head_dim, block], values [block, head_dim]; index keys
     // [index_dim, block].
@@ -60,6 +62,10 @@ class Sequence {
     // Room for `count` more tokens; false, and nothing changed, if there are too few free pages.
     bool reserve(std::int64_t count);
     void advance(std::int64_t count) { length_ += count; } // they have been written
+    // The next `count` tokens are those at the beginning of a page that another sequence wrote. The
+    // length is at the beginning of a page, and the room behind it not reserved. A whole page is
+    // shared; of a part a copy is made, and false returned if there is no page for it.
+    bool adopt(int page, std::int64_t count);
 
     std::int64_t length() const { return length_; }
     const std::vector<int>& pages() const { return pages_; }
