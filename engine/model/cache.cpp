@@ -167,6 +167,12 @@ bool Sequence::adopt(int page, std::int64_t count) {
     return true;
 }
 
+void Sequence::replace(std::size_t index, int page) {
+    cache_->retain(page);
+    cache_->release(pages_[index]);
+    pages_[index] = page;
+}
+
 Sequence::~Sequence() {
     for (int page : pages_) cache_->release(page);
 }

@@ -93,8 +93,10 @@ void check(const SamplerSettings& settings) {
     check_range("frequency_penalty", settings.frequency_penalty, -100, 100);
 }
 
-TokenChoice choose(std::span<const float> logits, const SamplerSettings& settings, const Seen& seen,
-                   const std::vector<bool>& allowed, double draw, int alternatives) {
+namespace {
+
+// The logarithm of the sum of all exponentials.
+double log_sum(std::span<const float> logits) {
     double max = -INFINITY;
     for (float logit : logits) {
         if (!std::isfinite(logit))
@@ -104,20 +106,14 @@ TokenChoice choose(std::span<const float> logits, const SamplerSettings& setting
     }
     double sum = 0;
     for (float logit : logits) sum += std::exp(logit - max);
-    const double log_sum = max + std::log(sum);
-    auto logprob = [&](std::int32_t id) {
-        return static_cast<float>(logits[static_cast<std::size_t>(id)] - log_sum);
-    };
+    return max + std::log(sum);
+}
 
-    TokenChoice out;
-    std::vector<Candidate> all = candidates(logits, settings, seen, allowed);
-    if (settings.temperature == 0) {
-        out.id = std::min_element(all.begin(), all.end(), before)->id;
-    } else {
-        cut(all, settings);
-        out.id = drawn(all, draw);
-    }
-    out.logprob = logprob(out.id);
+TokenChoice judged(std::span<const float> logits, double sum, std::int32_t id, int alternatives) {
+    auto logprob = [&](std::int32_t of) {
+        return static_cast<float>(logits[static_cast<std::size_t>(of)] - sum);
+    };
+    TokenChoice out{id, logprob(id), {}};
     if (alternatives <= 0) return out;
     std::vector<Candidate> raw;
     for (std::size_t i = 0; i < logits.size(); ++i)
@@ -127,6 +123,23 @@ TokenChoice choose(std::span<const float> logits, const SamplerSettings& setting
                       before);
     for (std::size_t i = 0; i < count; ++i) out.top.emplace_back(raw[i].id, logprob(raw[i].id));
     return out;
+}
+
+} // namespace
+
+TokenChoice judge(std::span<const float> logits, std::int32_t id, int alternatives) {
+    return judged(logits, log_sum(logits), id, alternatives);
+}
+
+TokenChoice choose(std::span<const float> logits, const SamplerSettings& settings, const Seen& seen,
+                   const std::vector<bool>& allowed, double draw, int alternatives) {
+    const double sum = log_sum(logits);
+    std::vector<Candidate> all = candidates(logits, settings, seen, allowed);
+    if (settings.temperature == 0)
+        return judged(logits, sum, std::min_element(all.begin(), all.end(), before)->id,
+                      alternatives);
+    cut(all, settings);
+    return judged(logits, sum, drawn(all, draw), alternatives);
 }
 
 double draw_for(std::string_view seed_key, std::uint64_t token) {

@@ -66,6 +66,7 @@ class Sequence {
     // length is at the beginning of a page, and the room behind it not reserved. A whole page is
     // shared; of a part a copy is made, and false returned if there is no page for it.
     bool adopt(int page, std::int64_t count);
+    void replace(std::size_t index, int page); // by one that holds the same
 
     std::int64_t length() const { return length_; }
     const std::vector<int>& pages() const { return pages_; }

@@ -40,6 +40,9 @@ struct TokenChoice {
 TokenChoice choose(std::span<const float> logits, const SamplerSettings& settings, const Seen& seen,
                    const std::vector<bool>& allowed, double draw, int alternatives);
 
+// The same of a token that was not chosen here but is given.
+TokenChoice judge(std::span<const float> logits, std::int32_t id, int alternatives);
+
 // The draw of a token: from the seed key's text and the number of the token in its completion.
 double draw_for(std::string_view seed_key, std::uint64_t token);
 
