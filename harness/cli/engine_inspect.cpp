@@ -1,14 +1,13 @@
 // assay engine inspect: what a checkpoint holds, and what running it here takes.
 #include "assay/base/error.h"
 #include "assay/base/text.h"
-#include "assay/engine/checkpoint.h"
+#include "assay/engine/engine.h"
 #include "commands.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 namespace assay {
@@ -37,37 +36,6 @@ std::uint64_t cache_values_of_token(const TextConfig& text) {
                       static_cast<std::uint64_t>(text.head_dim) +
                   (kind.sparse ? static_cast<std::uint64_t>(text.index_dim) : 0);
     return values;
-}
-
-std::uint64_t number_in(const Path& file, std::string_view key, std::uint64_t otherwise) {
-    std::string text;
-    try {
-        text = RealFileSystem().read(file, 1 << 20);
-    } catch (const Error&) {
-        return otherwise;
-    }
-    for (std::string_view line : split_lines(text)) {
-        if (!line.starts_with(key)) continue;
-        std::string_view digits = trim(line.substr(key.size()));
-        std::uint64_t value = 0;
-        if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec == std::errc())
-            return value;
-    }
-    return otherwise;
-}
-
-// What a process may still take without pushing others out: of the machine, or of the container.
-std::uint64_t free_memory() {
-    constexpr std::uint64_t none = std::uint64_t{1} << 62;
-    std::uint64_t machine = number_in("/proc/meminfo", "MemAvailable:", 0) * 1024;
-    auto left = [](const Path& limit, const Path& used) {
-        std::uint64_t most = number_in(limit, "", none), now = number_in(used, "", 0);
-        return most > now ? most - now : 0;
-    };
-    const Path groups = "/sys/fs/cgroup";
-    return std::min(
-        {machine, left(groups / "memory.max", groups / "memory.current"),
-         left(groups / "memory/memory.limit_in_bytes", groups / "memory/memory.usage_in_bytes")});
 }
 
 // Whole blocks, beside the weights.
@@ -99,7 +67,8 @@ Json describe(const ModelConfig& config, const Inventory& inventory) {
         count = count.is_null() ? 1 : count.get<int>() + 1;
     }
     out["layers"] = std::move(layers);
-    std::uint64_t memory = free_memory();
+    RealFileSystem files;
+    const std::uint64_t memory = engine::free_memory(files);
     out["free_memory"] = memory;
     out["max_positions"] = config.text.max_positions;
     for (auto [type, size] : {std::pair{"bf16", 2}, {"f32", 4}}) {

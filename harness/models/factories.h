@@ -5,6 +5,7 @@
 
 namespace assay {
 
+std::unique_ptr<Model> make_m3_model(std::string_view rest, const ModelOptions& options);
 std::unique_ptr<Model> make_null_model(std::string_view rest);
 std::unique_ptr<Model> make_openai_model(std::string_view rest, const ModelOptions& options);
 std::unique_ptr<Model> make_replay_model(std::string_view rest, const ModelOptions& options);

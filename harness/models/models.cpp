@@ -7,6 +7,7 @@ namespace assay {
 
 const std::vector<ModelKind>& model_kinds() {
     static const std::vector<ModelKind> kinds = {
+        {"m3", "m3:CHECKPOINT[@OPTIONS]", "MiniMax-M3 in this process, from a folder of weights"},
         {"openai", "openai:MODEL[@BASE_URL]", "a server that speaks chat completions"},
         {"script", "script:FILE", "answers by the rules of a JSON file; no model at all"},
         {"replay", "replay:RUN.db[@loose]", "the answers of a finished run, compared as it goes"},
@@ -19,6 +20,7 @@ std::unique_ptr<Model> make_model(std::string_view spec, const ModelOptions& opt
     std::size_t colon = spec.find(':');
     std::string_view prefix = spec.substr(0, colon);
     std::string_view rest = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
+    if (prefix == "m3") return make_m3_model(rest, options);
     if (prefix == "null") return make_null_model(rest);
     if (prefix == "openai") return make_openai_model(rest, options);
     if (prefix == "replay") return make_replay_model(rest, options);

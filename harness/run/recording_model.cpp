@@ -139,6 +139,7 @@ Completion RecordingModel::complete(const CompletionRequest& request, const Delt
     sent.events = &context_.writer;
     sent.waiting = context_.waiting;
     if (!sent.parent) sent.parent = record.parent;
+    sent.completion = record.id;
 
     MonoTime began = context_.clock.now();
     auto ended = [&] {

@@ -59,8 +59,9 @@ struct CompletionRequest {
     // Continues this text as it stands: no template, no messages, no tools. A provider that has no
     // such call throws ModelError(BadRequest).
     std::optional<std::string> raw_prompt;
-    std::optional<Id> parent;    // the completion that this one continues
-    EventSink* events = nullptr; // of the trial, set by the recorder: retries are told here
+    std::optional<Id> parent;     // the completion that this one continues
+    std::optional<Id> completion; // what it will be called, set by the recorder
+    EventSink* events = nullptr;  // of the trial, set by the recorder: retries are told here
     // Of each try alone, kept by RetryingModel: waits for a place or a Retry-After do not count.
     std::optional<Nanoseconds> try_limit;
     // Told true when the call begins to wait in a queue of ours, for a place or between tries, and
@@ -164,7 +165,8 @@ class Model {
     virtual std::optional<Digest> fingerprint() const { return std::nullopt; }
     virtual Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                                 const Cancel& cancel) = 0;
-    // Log-probability of each id given those before it. The default throws Error(Unsupported).
+    // Log-probability of each id but the first, given those before it. The default throws
+    // Error(Unsupported).
     virtual std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
                                             const Cancel& cancel);
 };

@@ -1,6 +1,7 @@
 // The model providers, by the prefix of a spec. A registry for harness/cli: --model, --judge,
 // `assay list models`.
 //
+//   m3:CHECKPOINT[@OPTIONS]   the engine in this process
 //   openai:MODEL[@BASE_URL]   any server that speaks chat completions
 //   script:FILE               answers by rules, see docs/models.md
 //   replay:RUN.db[@loose]     the answers of a finished run

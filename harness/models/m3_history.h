@@ -1,0 +1,39 @@
+// Completions that later requests may continue: so that the model's own ids are appended to, and
+// never tokenised again. Thread-safe; the ones used least recently are forgotten.
+#pragma once
+
+#include "assay/api/model.h"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay {
+
+struct M3Turn {
+    std::optional<Id> id;          // of the completion, if the caller will know it by one
+    std::size_t messages = 0;      // of its prompt
+    std::string prompt, raw;       // text of the prompt, and what the model wrote
+    std::string message;           // what was made of it, as to_json()
+    std::vector<std::int32_t> ids; // prompt and completion
+    bool ended = false;            // the last id is one that ends completions
+};
+
+class M3History {
+  public:
+    void add(M3Turn turn);
+    // A turn that a request with this prompt continues: that of `parent`, else one whose text the
+    // prompt begins with or whose answer is among its messages.
+    std::shared_ptr<const M3Turn> find(const std::optional<Id>& parent, const std::string& prompt,
+                                       const std::vector<MessageRef>& messages);
+
+  private:
+    std::mutex mutex_;
+    std::list<std::shared_ptr<const M3Turn>> turns_; // the latest first
+};
+
+} // namespace assay

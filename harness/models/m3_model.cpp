@@ -1,0 +1,283 @@
+// The engine as a model.
+#include "assay/base/json.h"
+#include "assay/base/text.h"
+#include "assay/engine/engine.h"
+#include "factories.h"
+#include "m3_conversation.h"
+#include "m3_history.h"
+#include "m3_output.h"
+#include "m3_spec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace assay {
+
+namespace {
+
+struct Prompt {
+    std::vector<std::int32_t> ids;
+    std::string text;
+    std::size_t known = 0; // ids that the request's parent has already
+    std::optional<std::uint64_t> broken;
+};
+
+engine::SamplerSettings sampler_settings(engine::SamplerSettings out, const Sampling& wanted) {
+    out.temperature = wanted.temperature.value_or(out.temperature);
+    out.top_p = wanted.top_p.value_or(out.top_p);
+    out.top_k = wanted.top_k.value_or(out.top_k);
+    out.min_p = wanted.min_p.value_or(out.min_p);
+    out.repetition_penalty = wanted.repetition_penalty.value_or(out.repetition_penalty);
+    out.presence_penalty = wanted.presence_penalty.value_or(out.presence_penalty);
+    out.frequency_penalty = wanted.frequency_penalty.value_or(out.frequency_penalty);
+    return out;
+}
+
+engine::ThinkingMode mode_of(const std::string& thinking) {
+    if (thinking == "enabled") return engine::ThinkingMode::Enabled;
+    if (thinking == "disabled") return engine::ThinkingMode::Disabled;
+    return engine::ThinkingMode::Adaptive;
+}
+
+std::size_t calls_in(const std::vector<MessageRef>& messages) {
+    std::size_t count = 0;
+    for (const MessageRef& message : messages) count += message->tool_calls().size();
+    return count;
+}
+
+class M3Model final : public Model {
+  public:
+    M3Model(std::string name, const M3Spec& spec, int top_logprobs)
+        : name_(std::move(name))
+        , spec_(spec)
+        , top_logprobs_(top_logprobs)
+        , engine_(engine::Engine::open(spec.checkpoint, spec.engine)) {
+        engine_->tokenizer(); // throws if there is none
+        engine_->render(R"({"messages":[{"role":"user","content":"Hello"}]})");
+    }
+
+    std::string name() const override { return name_; }
+    std::string connection_key() const override { return {}; } // the batcher has a queue
+    std::optional<Digest> fingerprint() const override {
+        return sha256(engine_->fingerprint().hex() + "/" + spec_.thinking + "/" +
+                      std::to_string(static_cast<int>(spec_.tools)));
+    }
+    ModelCapabilities capabilities() const override {
+        ModelCapabilities can;
+        can.tools = can.streaming = can.token_ids = can.score = can.deterministic = true;
+        can.context_tokens = static_cast<std::uint64_t>(engine_->batcher().context());
+        return can;
+    }
+
+    Completion complete(const CompletionRequest& request, const DeltaSink& sink,
+                        const Cancel& cancel) override try {
+        cancel.check();
+        const std::string thinking = thinking_of(request.sampling);
+        const std::vector<ToolSpec> tools = tools_of(request);
+        Prompt prompt = prompt_of(request, tools, thinking);
+        M3Output output(*engine_,
+                        {mode_of(thinking), m3_tools(tools), request.sampling.stop,
+                         request.raw_prompt.has_value()},
+                        sink);
+        engine::GenerateRequest wanted = generation(request, prompt);
+        const engine::Generation made = generate(std::move(wanted), request, output, cancel);
+        return completion(request, std::move(prompt), output, made);
+    } catch (const ModelError&) {
+        throw;
+    } catch (const Error& e) {
+        throw ModelError(e.kind() == ErrorKind::Model || e.kind() == ErrorKind::Internal
+                             ? ModelFault::Fatal
+                             : ModelFault::BadRequest,
+                         "model m3: " + e.message());
+    }
+
+    std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
+                                    const Cancel& cancel) override {
+        std::vector<TokenLogprob> out;
+        for (engine::TokenChoice& one :
+             engine_->batcher().score({ids.begin(), ids.end()}, std::max(0, top_logprobs_), cancel))
+            out.push_back({one.id, one.logprob, std::move(one.top)});
+        return out;
+    }
+
+  private:
+    std::string thinking_of(const Sampling& sampling) const {
+        if (!sampling.reasoning_effort) return spec_.thinking;
+        const std::string& effort = *sampling.reasoning_effort;
+        return effort == "none" || effort == "minimal" ? "disabled" : "enabled";
+    }
+
+    static std::vector<ToolSpec> tools_of(const CompletionRequest& request) {
+        if (request.raw_prompt) return {};
+        const auto& choice = request.sampling.tool_choice;
+        if (choice && choice->kind == ToolChoice::Kind::None) return {};
+        return request.tools;
+    }
+
+    Prompt prompt_of(const CompletionRequest& request, const std::vector<ToolSpec>& tools,
+                     const std::string& thinking) {
+        Prompt out;
+        if (request.raw_prompt) {
+            out.text = utf8_clean(*request.raw_prompt);
+            out.ids = engine_->tokenizer().encode(out.text);
+            return out;
+        }
+        M3Conversation conversation = m3_conversation(request.messages, tools, thinking, true);
+        if (!conversation.images.empty())
+            throw ModelError(ModelFault::BadRequest, "model m3: images are not supported");
+        out.text = engine_->render(conversation.json);
+        auto turn = history_.find(request.parent, out.text, request.messages);
+        std::optional<std::string_view> rest;
+        if (turn) rest = continuation(*turn, out.text, request, tools, thinking);
+        if (rest) {
+            out.ids = turn->ids;
+            if (request.parent && turn->id == request.parent) out.known = out.ids.size();
+        } else if (turn) {
+            const std::string before = turn->prompt + turn->raw;
+            out.broken = static_cast<std::uint64_t>(
+                std::mismatch(before.begin(), before.end(), out.text.begin(), out.text.end())
+                    .first -
+                before.begin());
+        }
+        const auto more = engine_->tokenizer().encode(rest.value_or(out.text));
+        out.ids.insert(out.ids.end(), more.begin(), more.end());
+        return out;
+    }
+
+    // The text behind the ids of an earlier turn; nullopt: the prompt does not continue it.
+    std::optional<std::string_view> continuation(const M3Turn& turn, std::string_view text,
+                                                 const CompletionRequest& request,
+                                                 const std::vector<ToolSpec>& tools,
+                                                 const std::string& thinking) const {
+        if (!text.starts_with(turn.prompt)) return std::nullopt;
+        const std::string end = end_text(turn);
+        const std::string_view after = text.substr(turn.prompt.size());
+        if (after.starts_with(turn.raw)) {
+            const std::string_view tail = after.substr(turn.raw.size());
+            if (!turn.ended) return tail;
+            if (tail.starts_with(end)) return tail.substr(end.size());
+        }
+        // The template may write a turn otherwise than the model did: the model's own words count.
+        if (turn.messages >= request.messages.size() || end.empty() ||
+            to_json(*request.messages[turn.messages]) != turn.message)
+            return std::nullopt;
+        const std::string up_to =
+            engine_->render(m3_conversation(std::span(request.messages).first(turn.messages + 1),
+                                            tools, thinking, false)
+                                .json);
+        const std::size_t at = up_to.rfind(end);
+        if (!text.starts_with(up_to) || at == std::string::npos || at < turn.prompt.size())
+            return std::nullopt;
+        return text.substr(at + (turn.ended ? end.size() : 0));
+    }
+
+    // What ends a turn in the text of a prompt.
+    std::string end_text(const M3Turn& turn) const {
+        if (turn.ended) return engine_->tokenizer().decode(std::span(&turn.ids.back(), 1));
+        const auto& stops = engine_->stop_ids();
+        return stops.empty() ? "" : engine_->tokenizer().decode(std::span(&stops.front(), 1));
+    }
+
+    engine::GenerateRequest generation(const CompletionRequest& request, const Prompt& prompt) {
+        const std::int64_t context = engine_->batcher().context();
+        const auto size = static_cast<std::int64_t>(prompt.ids.size());
+        if (size >= context)
+            throw ModelError(
+                ModelFault::ContextOverflow,
+                fmt::format("model m3: the prompt has {} tokens, the context {}", size, context));
+        engine::GenerateRequest out;
+        out.prompt = prompt.ids;
+        out.sampling = sampler_settings(engine_->sampling(), request.sampling);
+        out.seed_key = request.seed.text();
+        out.max_tokens = context - size;
+        if (auto most =
+                request.sampling.max_tokens ? request.sampling.max_tokens : spec_.max_tokens)
+            out.max_tokens = std::min<std::int64_t>(out.max_tokens, *most);
+        out.stop_ids = engine_->stop_ids();
+        out.alternatives = std::max(0, request.sampling.top_logprobs.value_or(top_logprobs_));
+        out.stop = stop_watch(engine_, request.sampling.stop);
+        return out;
+    }
+
+    engine::Generation generate(engine::GenerateRequest wanted, const CompletionRequest& request,
+                                M3Output& output, const Cancel& cancel) {
+        bool waiting = false;
+        auto wait = [&](bool now) {
+            if (request.waiting && now != waiting) request.waiting(now);
+            waiting = now;
+        };
+        wanted.begun = [&] { wait(false); };
+        wait(true);
+        try {
+            engine::Generation made = engine_->batcher().generate(
+                std::move(wanted), [&](const engine::TokenChoice& one) { output.push(one); },
+                cancel);
+            wait(false);
+            output.finish();
+            return made;
+        } catch (...) {
+            wait(false);
+            throw;
+        }
+    }
+
+    Completion completion(const CompletionRequest& request, Prompt prompt, const M3Output& output,
+                          const engine::Generation& made) {
+        Completion out;
+        out.message = output.message(calls_in(request.messages) + 1);
+        out.model = spec_.checkpoint.filename().string();
+        out.usage.prompt_tokens = prompt.ids.size();
+        out.usage.cached_tokens = static_cast<std::uint64_t>(made.cached_tokens);
+        out.usage.completion_tokens = made.tokens.size();
+        out.usage.reasoning_tokens = output.reasoning_tokens();
+        out.finish = made.ended == engine::Ended::StopId || made.ended == engine::Ended::Stop
+                         ? Finish::Stop
+                         : Finish::Length;
+        if (!out.message.tool_calls().empty() && out.finish == Finish::Stop)
+            out.finish = Finish::ToolCalls;
+        out.prompt_ids.assign(prompt.ids.begin() + static_cast<std::ptrdiff_t>(prompt.known),
+                              prompt.ids.end());
+        for (const engine::TokenChoice& one : made.tokens) {
+            out.completion_ids.push_back(one.id);
+            out.logprobs.push_back({one.id, one.logprob, one.top});
+        }
+        out.prefix_broken = prompt.broken;
+        if (!request.raw_prompt) out.template_hash = engine_->template_hash();
+        out.queue_seconds = made.queue_seconds;
+        out.prefill_seconds = made.prefill_seconds;
+        out.decode_seconds = made.decode_seconds;
+        out.raw_response = R"({"text":)" + json_quote(output.raw()) + "}";
+        if (!request.raw_prompt) remember(request, std::move(prompt), output, out);
+        return out;
+    }
+
+    void remember(const CompletionRequest& request, Prompt prompt, const M3Output& output,
+                  const Completion& made) {
+        M3Turn turn;
+        turn.id = request.completion;
+        turn.messages = request.messages.size();
+        turn.prompt = std::move(prompt.text);
+        turn.raw = output.raw();
+        turn.message = to_json(made.message);
+        turn.ids = std::move(prompt.ids);
+        turn.ids.insert(turn.ids.end(), made.completion_ids.begin(), made.completion_ids.end());
+        turn.ended = output.ended();
+        history_.add(std::move(turn));
+    }
+
+    const std::string name_;
+    const M3Spec spec_;
+    const int top_logprobs_;
+    std::shared_ptr<engine::Engine> engine_;
+    M3History history_;
+};
+
+} // namespace
+
+std::unique_ptr<Model> make_m3_model(std::string_view rest, const ModelOptions& options) {
+    return std::make_unique<M3Model>("m3:" + std::string(rest), parse_m3_spec(rest),
+                                     options.top_logprobs);
+}
+
+} // namespace assay
