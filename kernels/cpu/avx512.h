@@ -28,6 +28,15 @@ ASSAY_AVX512_INLINE float fold_halves(__m512 v) { // lane[l] += lane[l + h] for 
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
+ASSAY_AVX512_INLINE __m512 rounded16(__m512 y) { // round_bf16 of 16 values
+    const __m512i bits = _mm512_castps_si512(y), one = _mm512_set1_epi32(1);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+    __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __mmask16 nan = _mm512_cmp_ps_mask(y, y, _CMP_UNORD_Q);
+    up = _mm512_mask_or_epi32(up, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_srli_epi32(up, 16), 16));
+}
+
 // exponential() of 16 values.
 ASSAY_AVX512_INLINE __m512 exponential16(__m512 x) {
     __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(kLog2E)),

@@ -18,17 +18,19 @@ float weight(const LinearArgs& args, std::int64_t row, std::int64_t k) {
 } // namespace
 
 void linear_reference(const LinearArgs& args) {
-    for (std::int64_t i = 0; i < args.m; ++i)
+    for (std::int64_t i = 0; i < args.m; ++i) {
+        const float* x = args.x + (args.rows == nullptr ? i : args.rows[i]) * args.x_stride;
         for (std::int64_t j = 0; j < args.n; ++j) {
             std::array<float, kLinearLanes> lanes{};
             for (std::int64_t k = 0; k < args.k; ++k) {
                 float& lane = lanes[static_cast<std::size_t>(k % kLinearLanes)];
-                lane = std::fma(args.x[i * args.x_stride + k], weight(args, j, k), lane);
+                lane = std::fma(x[k], weight(args, j, k), lane);
             }
             for (std::size_t half = kLinearLanes / 2; half > 0; half /= 2)
                 for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
             args.y[i * args.y_stride + j] = lanes[0];
         }
+    }
 }
 
 std::span<const LinearVariant> linear_variants() {

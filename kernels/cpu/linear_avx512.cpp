@@ -30,12 +30,13 @@ ASSAY_AVX512 void tile(const LinearArgs& args, std::int64_t i, std::int64_t j) {
     __m512 sum[M][N];
     for (auto& row : sum)
         for (__m512& one : row) one = _mm512_setzero_ps();
-    const float* x = args.x + i * args.x_stride;
+    const float* x[M];
+    for (int a = 0; a < M; ++a)
+        x[a] = args.x + (args.rows == nullptr ? i + a : args.rows[i + a]) * args.x_stride;
     for (std::int64_t k = 0; k < args.k; k += kLinearLanes) {
         const __mmask16 mask = first_lanes(args.k - k);
         __m512 of_x[M];
-        for (int a = 0; a < M; ++a)
-            of_x[a] = _mm512_maskz_loadu_ps(mask, x + a * args.x_stride + k);
+        for (int a = 0; a < M; ++a) of_x[a] = _mm512_maskz_loadu_ps(mask, x[a] + k);
         for (int b = 0; b < N; ++b) {
             __m512 of_w = load_weight<type>(args.w, (j + b) * args.k + k, mask);
             for (int a = 0; a < M; ++a)

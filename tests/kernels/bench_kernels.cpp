@@ -4,6 +4,7 @@
 #include "assay/kernels/device.h"
 #include "assay/kernels/rms_norm.h"
 #include "block_attention_cases.h"
+#include "linear_bf16_cases.h"
 #include "linear_cases.h"
 #include "rms_norm_cases.h"
 
@@ -15,6 +16,11 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+// g++ 12 warns of its own intrinsics, whose undefined operand is meant.
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #endif
 
 using namespace assay::kernels;
@@ -50,22 +56,46 @@ __attribute__((target("avx512f"), noinline)) float many_fmas(int rounds) {
     __m512 sum[kSums];
     for (int i = 0; i < kSums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
     const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(1e-3f);
-    for (int round = 0; round < rounds; ++round)
+    for (int round = 0; round < rounds; ++round) {
+#pragma GCC unroll 24
         for (int i = 0; i < kSums; ++i) sum[i] = _mm512_fmadd_ps(sum[i], a, b);
+    }
     __m512 all = _mm512_setzero_ps();
     for (int i = 0; i < kSums; ++i) all = _mm512_add_ps(all, sum[i]);
     return _mm512_reduce_add_ps(all);
 }
 
-double peak_flops() {
-    if (!avx512_available()) return 0;
+__attribute__((target("avx512f,avx512bf16"), noinline)) float many_dots(int rounds) {
+    constexpr int kSums = 24;
+    __m512 sum[kSums];
+    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
+    const auto a = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f003f00));
+    for (int round = 0; round < rounds; ++round) {
+#pragma GCC unroll 24
+        for (int i = 0; i < kSums; ++i) sum[i] = _mm512_dpbf16_ps(sum[i], a, a);
+    }
+    __m512 all = _mm512_setzero_ps();
+    for (int i = 0; i < kSums; ++i) all = _mm512_add_ps(all, sum[i]);
+    return _mm512_reduce_add_ps(all);
+}
+
+double peak_flops(float (*many)(int), double flops) {
     constexpr int kRounds = 200'000;
     volatile float kept = 0;
-    double seconds = median_seconds([&] { kept = many_fmas(kRounds); });
-    return 2.0 * 16 * 24 * kRounds / seconds;
+    double seconds = median_seconds([&] { kept = many(kRounds); });
+    return flops * 24 * kRounds / seconds;
+}
+double peak_f32() {
+    return avx512_available() ? peak_flops(many_fmas, 2.0 * 16) : 0;
+}
+double peak_bf16() {
+    return dot_instruction_available() ? peak_flops(many_dots, 4.0 * 16) : 0;
 }
 #else
-double peak_flops() {
+double peak_f32() {
+    return 0;
+}
+double peak_bf16() {
     return 0;
 }
 #endif
@@ -83,16 +113,33 @@ double peak_read() { // bytes a second, of memory that no cache holds
 }
 
 struct Limits {
-    double flops, read;
+    double flops, flops_bf16, read;
 };
 
 void report_op(const char* op, const char* variant, const char* name, double flops, double bytes,
-               double seconds, const Limits& limits) {
+               double seconds, double peak, double read) {
     std::printf("%s/%-10s %-15s %10.1f us %8.1f GFLOP/s", op, variant, name, seconds * 1e6,
                 flops / seconds / 1e9);
-    if (limits.flops > 0) std::printf("  %.2f of peak", flops / seconds / limits.flops);
-    std::printf(" %7.1f GB/s  %.2f of reading\n", bytes / seconds / 1e9,
-                bytes / seconds / limits.read);
+    if (peak > 0) std::printf("  %.2f of peak", flops / seconds / peak);
+    std::printf(" %7.1f GB/s  %.2f of reading\n", bytes / seconds / 1e9, bytes / seconds / read);
+}
+
+void linear_bf16(const Limits& limits) {
+    for (const auto& c : cases::kLinearBf16) {
+        if (!c.bench) continue;
+        cases::LinearBf16Data data = cases::linear_bf16_data(c);
+        std::vector<float> y(static_cast<std::size_t>(c.m * c.n));
+        const double weights = static_cast<double>(c.n * c.k);
+        for (const LinearBf16Variant& variant : linear_bf16_variants()) {
+            if (!variant.available() || variant.run == linear_bf16_reference) continue;
+            double seconds = median_seconds([&] {
+                variant.run({data.x.data(), nullptr, data.w.data(), y.data(), c.m, c.n, c.k, c.k,
+                             c.n, false});
+            });
+            report_op("linear_bf16", variant.name, c.name, 2 * weights * static_cast<double>(c.m),
+                      weights * 2, seconds, limits.flops_bf16, limits.read);
+        }
+    }
 }
 
 void linear(const Limits& limits) {
@@ -108,7 +155,8 @@ void linear(const Limits& limits) {
                     {data.x.data(), data.weights(c), c.type, y.data(), c.m, c.n, c.k, c.k, c.n});
             });
             report_op("linear", variant.name, c.name, 2 * weights * static_cast<double>(c.m),
-                      weights * (c.type == WeightType::F32 ? 4 : 2), seconds, limits);
+                      weights * (c.type == WeightType::F32 ? 4 : 2), seconds, limits.flops,
+                      limits.read);
         }
     }
 }
@@ -124,10 +172,11 @@ void block_attention(const Limits& limits) {
             double seconds = median_seconds([&] { cases::attend(variant.attend, c, data); });
             double work = tokens * static_cast<double>(c.dim);
             report_op("block_attention", variant.name, c.name,
-                      4 * work * static_cast<double>(c.heads), 8 * work, seconds, limits);
+                      4 * work * static_cast<double>(c.heads), 8 * work, seconds, limits.flops,
+                      limits.read);
             seconds = median_seconds([&] { cases::block_max(variant.block_max, c, data); });
             report_op("block_max", variant.name, c.name, 2 * work * static_cast<double>(c.heads),
-                      4 * work, seconds, limits);
+                      4 * work, seconds, limits.flops, limits.read);
         }
     }
 }
@@ -173,9 +222,10 @@ void rms_norm() {
 
 int main() {
     rms_norm();
-    const Limits limits{peak_flops(), peak_read()};
-    std::printf("limits of one thread: %.1f GFLOP/s f32, %.1f GB/s\n", limits.flops / 1e9,
-                limits.read / 1e9);
+    const Limits limits{peak_f32(), peak_bf16(), peak_read()};
+    std::printf("limits of one thread: %.1f GFLOP/s f32, %.1f GFLOP/s bf16, %.1f GB/s\n",
+                limits.flops / 1e9, limits.flops_bf16 / 1e9, limits.read / 1e9);
+    linear_bf16(limits);
     linear(limits);
     block_attention(limits);
 }

@@ -1,6 +1,7 @@
 // y = x W^T, the contract that every variant keeps.
 //
-//   y[i][j] = sum_k x[i][k] * w[j][k]     x [m, k] f32, w [n, k] f32 or bf16, y [m, n] f32
+//   y[i][j] = sum_k x[row(i)][k] * w[j][k]     x f32, w [n, k] f32 or bf16, y [m, n] f32
+//   row(i) = rows[i], or i where there is no list
 //   rows of x and y may lie apart (x_stride, y_stride, in values); rows of w lie side by side
 //   m, n >= 0, k >= 1; x, w and y do not overlap
 //
@@ -26,6 +27,7 @@ struct LinearArgs {
     float* y;
     std::int64_t m, n, k;
     std::int64_t x_stride, y_stride;
+    const std::int32_t* rows = nullptr;
 };
 
 using LinearFunction = void (*)(const LinearArgs& args);
