@@ -4,6 +4,7 @@
 #include "assay/kernels/device.h"
 #include "assay/kernels/rms_norm.h"
 #include "block_attention_cases.h"
+#include "limits.h"
 #include "linear_bf16_cases.h"
 #include "linear_cases.h"
 #include "rms_norm_cases.h"
@@ -13,15 +14,6 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-// g++ 12 warns of its own intrinsics, whose undefined operand is meant.
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#endif
 
 using namespace assay::kernels;
 
@@ -49,69 +41,6 @@ void report(const char* variant, const char* name, double bytes, double seconds,
     std::printf("\n");
 }
 
-// Sums that do not wait for one another, in the registers that there are.
-#if defined(__x86_64__)
-__attribute__((target("avx512f"), noinline)) float many_fmas(int rounds) {
-    constexpr int kSums = 24;
-    __m512 sum[kSums];
-    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
-    const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(1e-3f);
-    for (int round = 0; round < rounds; ++round) {
-#pragma GCC unroll 24
-        for (int i = 0; i < kSums; ++i) sum[i] = _mm512_fmadd_ps(sum[i], a, b);
-    }
-    __m512 all = _mm512_setzero_ps();
-    for (int i = 0; i < kSums; ++i) all = _mm512_add_ps(all, sum[i]);
-    return _mm512_reduce_add_ps(all);
-}
-
-__attribute__((target("avx512f,avx512bf16"), noinline)) float many_dots(int rounds) {
-    constexpr int kSums = 24;
-    __m512 sum[kSums];
-    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
-    const auto a = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f003f00));
-    for (int round = 0; round < rounds; ++round) {
-#pragma GCC unroll 24
-        for (int i = 0; i < kSums; ++i) sum[i] = _mm512_dpbf16_ps(sum[i], a, a);
-    }
-    __m512 all = _mm512_setzero_ps();
-    for (int i = 0; i < kSums; ++i) all = _mm512_add_ps(all, sum[i]);
-    return _mm512_reduce_add_ps(all);
-}
-
-double peak_flops(float (*many)(int), double flops) {
-    constexpr int kRounds = 200'000;
-    volatile float kept = 0;
-    double seconds = median_seconds([&] { kept = many(kRounds); });
-    return flops * 24 * kRounds / seconds;
-}
-double peak_f32() {
-    return avx512_available() ? peak_flops(many_fmas, 2.0 * 16) : 0;
-}
-double peak_bf16() {
-    return dot_instruction_available() ? peak_flops(many_dots, 4.0 * 16) : 0;
-}
-#else
-double peak_f32() {
-    return 0;
-}
-double peak_bf16() {
-    return 0;
-}
-#endif
-
-double peak_read() { // bytes a second, of memory that no cache holds
-    std::vector<std::uint64_t> memory((256u << 20) / 8, 1);
-    std::uint64_t all = 0;
-    double seconds = median_seconds([&] {
-        std::uint64_t sums[8] = {};
-        for (std::size_t i = 0; i < memory.size(); i += 8)
-            for (std::size_t k = 0; k < 8; ++k) sums[k] += memory[i + k];
-        for (std::uint64_t one : sums) all += one;
-    });
-    return all == 0 ? 0 : 8.0 * static_cast<double>(memory.size()) / seconds;
-}
-
 struct Limits {
     double flops, flops_bf16, read;
 };
@@ -124,7 +53,7 @@ void report_op(const char* op, const char* variant, const char* name, double flo
     std::printf(" %7.1f GB/s  %.2f of reading\n", bytes / seconds / 1e9, bytes / seconds / read);
 }
 
-void linear_bf16(const Limits& limits) {
+void linear_bf16(const Limits& most) {
     for (const auto& c : cases::kLinearBf16) {
         if (!c.bench) continue;
         cases::LinearBf16Data data = cases::linear_bf16_data(c);
@@ -137,12 +66,12 @@ void linear_bf16(const Limits& limits) {
                              c.n, false});
             });
             report_op("linear_bf16", variant.name, c.name, 2 * weights * static_cast<double>(c.m),
-                      weights * 2, seconds, limits.flops_bf16, limits.read);
+                      weights * 2, seconds, most.flops_bf16, most.read);
         }
     }
 }
 
-void linear(const Limits& limits) {
+void linear(const Limits& most) {
     for (const auto& c : cases::kLinear) {
         if (!c.bench) continue;
         cases::LinearData data = cases::linear_data(c);
@@ -155,13 +84,13 @@ void linear(const Limits& limits) {
                     {data.x.data(), data.weights(c), c.type, y.data(), c.m, c.n, c.k, c.k, c.n});
             });
             report_op("linear", variant.name, c.name, 2 * weights * static_cast<double>(c.m),
-                      weights * (c.type == WeightType::F32 ? 4 : 2), seconds, limits.flops,
-                      limits.read);
+                      weights * (c.type == WeightType::F32 ? 4 : 2), seconds, most.flops,
+                      most.read);
         }
     }
 }
 
-void block_attention(const Limits& limits) {
+void block_attention(const Limits& most) {
     for (const auto& c : cases::kBlockAttention) {
         if (!c.bench) continue;
         cases::BlockAttentionData data = cases::block_attention_data(c);
@@ -172,11 +101,11 @@ void block_attention(const Limits& limits) {
             double seconds = median_seconds([&] { cases::attend(variant.attend, c, data); });
             double work = tokens * static_cast<double>(c.dim);
             report_op("block_attention", variant.name, c.name,
-                      4 * work * static_cast<double>(c.heads), 8 * work, seconds, limits.flops,
-                      limits.read);
+                      4 * work * static_cast<double>(c.heads), 8 * work, seconds, most.flops,
+                      most.read);
             seconds = median_seconds([&] { cases::block_max(variant.block_max, c, data); });
             report_op("block_max", variant.name, c.name, 2 * work * static_cast<double>(c.heads),
-                      4 * work, seconds, limits.flops, limits.read);
+                      4 * work, seconds, most.flops, most.read);
         }
     }
 }
@@ -222,10 +151,10 @@ void rms_norm() {
 
 int main() {
     rms_norm();
-    const Limits limits{peak_f32(), peak_bf16(), peak_read()};
+    const Limits most{limits::peak_f32(1), limits::peak_bf16(1), limits::peak_read(1)};
     std::printf("limits of one thread: %.1f GFLOP/s f32, %.1f GFLOP/s bf16, %.1f GB/s\n",
-                limits.flops / 1e9, limits.flops_bf16 / 1e9, limits.read / 1e9);
-    linear_bf16(limits);
-    linear(limits);
-    block_attention(limits);
+                most.flops / 1e9, most.flops_bf16 / 1e9, most.read / 1e9);
+    linear_bf16(most);
+    linear(most);
+    block_attention(most);
 }
