@@ -18,10 +18,10 @@ class JsonRules {
 
     // A rule for the value; its places are made by finish().
     RuleId value(ShapeId shape);
+    PlaceId alternative(const Alternative& one, PlaceId next);
     void finish();
 
   private:
-    PlaceId alternative(const Alternative& one, PlaceId next);
     PlaceId array(const Alternative& one, PlaceId next);
     PlaceId object(const Alternative& one, PlaceId next);
     PlaceId member(const Property& property, PlaceId next);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 
 namespace assay::engine {
@@ -127,8 +128,9 @@ class TextMaker {
         tail2_ = grammar_.range(0x80, 0xBF, tail_);
         for (std::size_t i = 0; i < counts_.size(); ++i)
             grammar_.set_body(counts_[i], grammar_.bytes(body(i)));
-        grammar_.in_loop(-1);
         PlaceId start = counts_[0];
+        if (!rule_.not_first.empty()) start = guarded_start();
+        grammar_.in_loop(-1);
         if (!rule_.not_whole.empty()) {
             std::vector<std::string_view> names(rule_.not_whole.begin(), rule_.not_whole.end());
             std::sort(names.begin(), names.end());
@@ -141,8 +143,10 @@ class TextMaker {
   private:
     std::vector<Edge> body(std::size_t node) {
         std::vector<Edge> edges;
-        for (int byte = rule_.json ? 0x20 : 0; byte < 0x80; ++byte) {
+        for (int byte = 0; byte < 0x80; ++byte) {
             auto c = static_cast<std::uint8_t>(byte);
+            bool line_space = byte == '\n' || byte == '\t' || byte == '\r';
+            if (byte < 0x20 && (rule_.json || !line_space)) continue;
             if (rule_.json && (byte == '"' || byte == '\\')) continue;
             std::size_t to = search().go(node, static_cast<char>(byte));
             if (search().nodes[to].found) continue;
@@ -204,6 +208,29 @@ class TextMaker {
 
     PlaceId low_half(PlaceId two) { return grammar_.bytes({{'C', 'F', two}, {'c', 'f', two}}); }
 
+    PlaceId guarded_start() {
+        std::vector<Edge> edges = body(0);
+        for (char c : rule_.not_first) remove(edges, static_cast<std::uint8_t>(c));
+        PlaceId start = grammar_.count(loop_);
+        grammar_.set_body(start, grammar_.bytes(std::move(edges)));
+        return start;
+    }
+
+    // The edge that had the byte, if any.
+    static std::optional<Edge> remove(std::vector<Edge>& edges, std::uint8_t byte) {
+        for (std::size_t i = 0; i < edges.size(); ++i) {
+            Edge edge = edges[i];
+            if (byte < edge.low || edge.high < byte) continue;
+            edges.erase(edges.begin() + static_cast<std::ptrdiff_t>(i));
+            if (edge.low < byte)
+                edges.push_back({edge.low, static_cast<std::uint8_t>(byte - 1), edge.next});
+            if (byte < edge.high)
+                edges.push_back({static_cast<std::uint8_t>(byte + 1), edge.high, edge.next});
+            return edge;
+        }
+        return std::nullopt;
+    }
+
     // Text that is none of `names`, behind their common first `depth` bytes, where text alone would
     // stand at `shadow`.
     PlaceId other_than(std::span<const std::string_view> names, std::size_t depth, PlaceId shadow) {
@@ -216,27 +243,14 @@ class TextMaker {
             char c = names.front()[depth];
             std::size_t same = 1;
             while (same < names.size() && names[same][depth] == c) ++same;
-            override_edge(edges, static_cast<std::uint8_t>(c), names.first(same), depth + 1);
+            auto byte = static_cast<std::uint8_t>(c);
+            // Without an edge no text has this byte here, and so none is such a name.
+            if (auto edge = remove(edges, byte))
+                edges.push_back({byte, byte, other_than(names.first(same), depth + 1, edge->next)});
             names = names.subspan(same);
         }
         PlaceId made = grammar_.bytes(std::move(edges));
         return boundary && !whole ? grammar_.split({made, next_}) : made;
-    }
-
-    void override_edge(std::vector<Edge>& edges, std::uint8_t byte,
-                       std::span<const std::string_view> names, std::size_t depth) {
-        for (std::size_t i = 0; i < edges.size(); ++i) {
-            Edge edge = edges[i];
-            if (byte < edge.low || edge.high < byte) continue;
-            edges.erase(edges.begin() + static_cast<std::ptrdiff_t>(i));
-            if (edge.low < byte)
-                edges.push_back({edge.low, static_cast<std::uint8_t>(byte - 1), edge.next});
-            if (byte < edge.high)
-                edges.push_back({static_cast<std::uint8_t>(byte + 1), edge.high, edge.next});
-            edges.push_back({byte, byte, other_than(names, depth, edge.next)});
-            return;
-        }
-        // Otherwise no text has this byte here, and so none is that name.
     }
 
     Grammar& grammar_;

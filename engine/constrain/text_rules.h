@@ -25,6 +25,7 @@ struct TextRule {
     Region region = Region::String;
     std::vector<std::string> not_whole{}; // texts that it may not be, in which there are no escapes
     bool escapes = true;
+    std::string not_first{}; // ASCII characters that it may not begin with
 };
 PlaceId text(Grammar& grammar, const TextRule& rule, PlaceId next);
 

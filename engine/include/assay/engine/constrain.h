@@ -50,4 +50,22 @@ struct TurnOptions {
 std::unique_ptr<Constraint> constrain_json(const Vocabulary& vocabulary, std::string_view schema,
                                            const TurnOptions& options);
 
+struct ToolCallOptions : TurnOptions {
+    enum class Choice {
+        Auto,     // text, calls, or both; a block of calls that is begun must be completed
+        Required, // at least one call
+        Named,    // exactly one, of the tool `name`
+    };
+    Choice choice = Choice::Auto;
+    std::string name{};
+    std::size_t most_calls = 16; // in one turn
+};
+
+// The turn is reasoning, if any, content, and a block of tool calls in MiniMax-M3's own format, of
+// which OutputParser makes arguments that the tools' schemas accept. `tools`: as for OutputParser.
+// Throws Error(Input) as constrain_json() does, for tools too, and if there is no tool to call.
+std::unique_ptr<Constraint> constrain_tool_calls(const Vocabulary& vocabulary,
+                                                 std::string_view tools,
+                                                 const ToolCallOptions& options);
+
 } // namespace assay::engine
