@@ -56,6 +56,7 @@ class OpenEngine final : public Engine {
     const std::vector<std::int32_t>& stop_ids() const override { return config_.stop_ids; }
     const SamplerSettings& sampling() const override { return config_.sampling; }
 
+    bool has_tokenizer() const override { return tokenizer_ != nullptr; }
     const Tokenizer& tokenizer() const override {
         if (!tokenizer_)
             throw Error(ErrorKind::Input,
@@ -63,6 +64,8 @@ class OpenEngine final : public Engine {
                 .hint("put the tokenizer.json that belongs to the weights there");
         return *tokenizer_;
     }
+
+    std::shared_ptr<const Tokenizer> share_tokenizer() const override { return tokenizer_; }
 
     std::string render(std::string_view conversation) const override {
         if (!chat_) throw Error(*no_template_);
@@ -110,7 +113,7 @@ class OpenEngine final : public Engine {
     mutable RealFileSystem files_;
     std::unique_ptr<Checkpoint> checkpoint_;
     EngineOptions options_;
-    std::unique_ptr<const Tokenizer> tokenizer_;
+    std::shared_ptr<const Tokenizer> tokenizer_;
     Digest tokenizer_file_{};
     GenerationConfig config_;
     std::optional<TemplateSource> source_;

@@ -208,6 +208,8 @@ struct Parser {
     void add_reading_commands();
     void add_other_commands();
     void add_engine_commands();
+    void add_generating_commands(CLI::App* engine);
+    void add_compute(CLI::App* sub, const std::string& otherwise);
 };
 
 void Parser::add_run_commands() {
@@ -375,13 +377,12 @@ void Parser::add_engine_commands() {
         ->check(silent(CLI::IsMember({"adaptive", "enabled", "disabled"})))
         ->capture_default_str();
 
+    add_generating_commands(engine);
     CLI::App* trace = engine_command(engine, "trace", "all that the model computes for a prompt");
     trace->add_option("--tokens", out.engine.tokens, "JSON list of token ids")
         ->type_name("FILE.json")
         ->required();
-    trace->add_option("--compute", out.engine.compute, "how activations are kept")
-        ->type_name("f32|bf16")
-        ->check(silent(CLI::IsMember({"f32", "bf16"})));
+    add_compute(trace, "f32");
     trace->add_option("--out", out.out, "file to write")->type_name("FILE.safetensors")->required();
     trace->add_option("--layers", out.engine.layers, "hidden states, blocks and experts, or not")
         ->type_name("all|none")
@@ -391,9 +392,58 @@ void Parser::add_engine_commands() {
     trace->add_option("--greedy", out.engine.greedy, "tokens of the greedy continuation; 32")
         ->type_name("N")
         ->check(from_to(0, kMostParallel));
-    trace->add_option("--threads", out.engine.threads, "without: one for each processor")
+}
+
+// How it is computed, and by how many; without --compute as `otherwise` says.
+void Parser::add_compute(CLI::App* sub, const std::string& otherwise) {
+    sub->add_option("--compute", out.engine.compute,
+                    "how activations are kept: f32 or bf16; " + otherwise)
+        ->type_name("f32|bf16")
+        ->check(silent(CLI::IsMember({"f32", "bf16"})));
+    sub->add_option("--threads", out.engine.threads, "without: one for each processor")
         ->type_name("N")
         ->check(from_to(1, 1024));
+}
+
+void Parser::add_generating_commands(CLI::App* engine) {
+    CLI::App* generate =
+        engine_command(engine, "generate", "what the model says to a prompt, as it says it");
+    CLI::Option* prompt =
+        generate->add_option("--prompt", out.engine.prompt, "text, continued as it stands")
+            ->type_name("TEXT");
+    CLI::Option* tokens =
+        generate->add_option("--tokens", out.engine.tokens, "JSON list of token ids instead")
+            ->type_name("FILE.json");
+    prompt->excludes(tokens);
+    generate->add_flag("--chat", out.engine.chat, "the text is what a user says to the model")
+        ->excludes(tokens);
+    generate->add_option("--max-tokens", out.engine.max_tokens, "longest completion; 128")
+        ->type_name("N")
+        ->check(from_to(0, 1 << 30));
+    CLI::Option* greedy =
+        generate->add_flag("--greedy", out.engine.greedy_only, "always the most likely token");
+    generate
+        ->add_option("--temperature", out.engine.temperature, "without: as the model's files say")
+        ->type_name("X")
+        ->excludes(greedy);
+    generate->add_option("--top-p", out.engine.top_p, "nucleus sampling")->type_name("X");
+    generate->add_option("--top-k", out.engine.top_k, "top-k sampling")->type_name("N");
+    generate->add_option("--seed", out.engine.seed, "of the draws; 1")->type_name("S");
+    add_compute(generate, "bf16");
+    generate->add_flag("--json", out.json, "ids, log-probabilities, text and times as JSON");
+
+    CLI::App* perplexity =
+        engine_command(engine, "perplexity", "how well the model foretells a text");
+    perplexity->add_option("--text", out.engine.text, "UTF-8 text, as it stands")
+        ->type_name("FILE")
+        ->required();
+    perplexity
+        ->add_option("--window", out.engine.window,
+                     "tokens of each part that is judged on its own; 4096")
+        ->type_name("N")
+        ->check(from_to(2, 1 << 30));
+    add_compute(perplexity, "bf16");
+    perplexity->add_flag("--json", out.json, "as JSON");
 }
 
 Parser::Parser() {

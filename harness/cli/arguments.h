@@ -52,8 +52,16 @@ struct EngineArguments {
     bool verbatim = false;                     // render
     Path tools;                                // parse
     std::string thinking_mode = "adaptive";    // parse
-    std::string tokens;                        // trace: JSON file of ids
-    std::string compute = "f32", layers = "all", rows = "all";
+    std::string tokens;                        // trace, generate: JSON file of ids
+    std::string prompt;                        // generate
+    bool chat = false, greedy_only = false;    // generate
+    std::int64_t max_tokens = 128;             // generate
+    std::uint64_t seed = 1;                    // generate
+    std::optional<double> temperature, top_p;  // generate
+    std::optional<int> top_k;                  // generate
+    Path text;                                 // perplexity
+    std::int64_t window = 4096;                // perplexity
+    std::string compute, layers = "all", rows = "all";
     int greedy = 32;
     int threads = 0; // 0: one for each processor
 };

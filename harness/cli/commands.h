@@ -33,8 +33,10 @@ int command_bench(const Arguments& arguments);
 int command_engine(const Arguments& arguments);
 
 // The actions of `assay engine`.
+int engine_generate(const Arguments& arguments);
 int engine_inspect(const Arguments& arguments);
 int engine_parse(const Arguments& arguments);
+int engine_perplexity(const Arguments& arguments);
 int engine_render(const Arguments& arguments);
 int engine_tokenize(const Arguments& arguments);
 int engine_trace(const Arguments& arguments);

@@ -1,6 +1,7 @@
 // The engine as a model.
 #include "assay/base/json.h"
 #include "assay/base/text.h"
+#include "assay/engine/constrain.h"
 #include "assay/engine/engine.h"
 #include "factories.h"
 #include "m3_conversation.h"
@@ -11,10 +12,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 
 namespace assay {
 
 namespace {
+
+constexpr std::size_t kToEnd = 256; // tokens that the end of a constrained answer may take
 
 struct Prompt {
     std::vector<std::int32_t> ids;
@@ -81,6 +85,7 @@ class M3Model final : public Model {
                          request.raw_prompt.has_value()},
                         sink);
         engine::GenerateRequest wanted = generation(request, prompt);
+        wanted.constraint = constraint(request, tools, mode_of(thinking), wanted.max_tokens);
         const engine::Generation made = generate(std::move(wanted), request, output, cancel);
         return completion(request, std::move(prompt), output, made);
     } catch (const ModelError&) {
@@ -196,8 +201,44 @@ class M3Model final : public Model {
             out.max_tokens = std::min<std::int64_t>(out.max_tokens, *most);
         out.stop_ids = engine_->stop_ids();
         out.alternatives = std::max(0, request.sampling.top_logprobs.value_or(top_logprobs_));
-        out.stop = stop_watch(engine_, request.sampling.stop);
+        out.stop = stop_watch(engine_->share_tokenizer(), request.sampling.stop);
         return out;
+    }
+
+    // What the answer must be like, if anything is asked of it.
+    std::unique_ptr<engine::Constraint> constraint(const CompletionRequest& request,
+                                                   const std::vector<ToolSpec>& tools,
+                                                   engine::ThinkingMode thinking,
+                                                   std::int64_t max_tokens) {
+        using Choice = engine::ToolCallOptions::Choice;
+        engine::ToolCallOptions options;
+        options.thinking = request.raw_prompt ? engine::ThinkingMode::Disabled : thinking;
+        // The end of what is begun must fit into the limit.
+        const auto most = static_cast<std::size_t>(max_tokens);
+        options.total_tokens = std::min(options.total_tokens, most - std::min(most / 2, kToEnd));
+        if (spec_.part_tokens)
+            options.reasoning_tokens = options.content_tokens = options.string_tokens =
+                static_cast<std::size_t>(*spec_.part_tokens);
+        if (request.sampling.response_schema)
+            return engine::constrain_json(vocabulary(), *request.sampling.response_schema, options);
+        if (tools.empty()) return nullptr;
+        const ToolChoice choice = request.sampling.tool_choice.value_or(ToolChoice{});
+        if (choice.kind == ToolChoice::Kind::Named) {
+            options.choice = Choice::Named;
+            options.name = choice.name;
+        } else if (choice.kind == ToolChoice::Kind::Required ||
+                   spec_.tools == M3Spec::Tools::Required) {
+            options.choice = Choice::Required;
+        } else if (spec_.tools == M3Spec::Tools::Free) {
+            return nullptr;
+        }
+        return engine::constrain_tool_calls(vocabulary(), m3_tools(tools), options);
+    }
+
+    const engine::Vocabulary& vocabulary() {
+        std::call_once(vocabulary_made_,
+                       [&] { vocabulary_ = engine::Vocabulary::create(engine_->tokenizer()); });
+        return *vocabulary_;
     }
 
     engine::Generation generate(engine::GenerateRequest wanted, const CompletionRequest& request,
@@ -269,6 +310,8 @@ class M3Model final : public Model {
     const std::string name_;
     const M3Spec spec_;
     const int top_logprobs_;
+    std::once_flag vocabulary_made_;
+    std::shared_ptr<const engine::Vocabulary> vocabulary_; // outlives the engine's last call
     std::shared_ptr<engine::Engine> engine_;
     M3History history_;
 };

@@ -41,18 +41,18 @@ std::string StopStrings::finish() {
 }
 
 std::function<bool(const engine::TokenChoice&)>
-stop_watch(std::shared_ptr<const engine::Engine> engine, std::vector<std::string> stops) {
+stop_watch(std::shared_ptr<const engine::Tokenizer> tokenizer, std::vector<std::string> stops) {
     if (stops.empty()) return {};
     struct Watch {
-        Watch(std::shared_ptr<const engine::Engine> of, std::vector<std::string> strings)
-            : engine(std::move(of))
-            , text(engine->tokenizer(), engine::SpecialTokens::Keep)
+        Watch(std::shared_ptr<const engine::Tokenizer> of, std::vector<std::string> strings)
+            : tokenizer(std::move(of))
+            , text(*tokenizer, engine::SpecialTokens::Keep)
             , found(std::move(strings)) {}
-        std::shared_ptr<const engine::Engine> engine;
+        std::shared_ptr<const engine::Tokenizer> tokenizer;
         engine::TextStream text;
         StopStrings found;
     };
-    auto watch = std::make_shared<Watch>(std::move(engine), std::move(stops));
+    auto watch = std::make_shared<Watch>(std::move(tokenizer), std::move(stops));
     return [watch](const engine::TokenChoice& choice) {
         watch->found.feed(watch->text.push(choice.id));
         return watch->found.hit();

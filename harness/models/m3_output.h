@@ -31,7 +31,7 @@ class StopStrings {
 
 // For GenerateRequest::stop: true at the token with which a stop string is complete.
 std::function<bool(const engine::TokenChoice&)>
-stop_watch(std::shared_ptr<const engine::Engine> engine, std::vector<std::string> stops);
+stop_watch(std::shared_ptr<const engine::Tokenizer> tokenizer, std::vector<std::string> stops);
 
 class M3Output {
   public:

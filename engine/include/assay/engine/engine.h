@@ -38,8 +38,11 @@ class Engine {
 
     virtual const Checkpoint& checkpoint() const = 0;
     virtual const EngineOptions& options() const = 0; // with what was chosen for absent ones
+    virtual bool has_tokenizer() const = 0;
     // Throws Error(Input) if the folder has none.
     virtual const Tokenizer& tokenizer() const = 0;
+    // For what a request owns, which may live a little longer than the engine.
+    virtual std::shared_ptr<const Tokenizer> share_tokenizer() const = 0;
     virtual Batcher& batcher() const = 0;
     // Ids that end a completion, by generation_config.json, config.json or the tokenizer's
     // configuration, the first that names any.
