@@ -27,7 +27,7 @@ struct Batcher::Parts {
     Parts(const TextConfig& text, const TextWeights& weights, const BatcherOptions& given)
         : config(text)
         , options(given)
-        , cache(text, given.cache_bytes)
+        , cache(text, given.cache_bytes, given.compute)
         , tree(cache)
         , forward(text, weights, given.compute, given.threads)
         , schedule(cache, tree, given)

@@ -17,28 +17,35 @@ std::int64_t block_of(const TextConfig& config) {
     return config.block > 0 ? config.block : kDenseBlock;
 }
 
-std::uint64_t floats_of_layer(const TextConfig& config, const LayerKind& layer) {
+std::uint64_t values_of_layer(const TextConfig& config, const LayerKind& layer) {
     const std::int64_t index = layer.sparse ? config.index_dim : 0;
     return static_cast<std::uint64_t>(
         block_of(config) *
         (2 * static_cast<std::int64_t>(config.kv_heads) * config.head_dim + index));
 }
 
-} // namespace
-
-std::uint64_t PageCache::bytes_of_page(const TextConfig& config) {
-    std::uint64_t floats = 0;
-    for (const LayerKind& layer : config.layers) floats += floats_of_layer(config, layer);
-    return floats * sizeof(float);
+std::uint64_t bytes_of_value(const TextConfig& config, Compute compute) {
+    const bool even =
+        block_of(config) % 2 == 0 && config.head_dim % 2 == 0 && config.index_dim % 2 == 0;
+    return compute == Compute::Bf16 && even ? 2 : 4;
 }
 
-PageCache::PageCache(const TextConfig& config, std::uint64_t budget_bytes)
+} // namespace
+
+std::uint64_t PageCache::bytes_of_page(const TextConfig& config, Compute compute) {
+    std::uint64_t values = 0;
+    for (const LayerKind& layer : config.layers) values += values_of_layer(config, layer);
+    return values * bytes_of_value(config, compute);
+}
+
+PageCache::PageCache(const TextConfig& config, std::uint64_t budget_bytes, Compute compute)
     : block_(block_of(config))
-    , head_floats_(config.head_dim * block_)
-    , kv_heads_(config.kv_heads) {
+    , kv_heads_(config.kv_heads)
+    , value_bytes_(bytes_of_value(config, compute))
+    , head_bytes_(static_cast<std::uint64_t>(config.head_dim * block_) * value_bytes_) {
     for (const LayerKind& layer : config.layers) {
-        layers_.push_back(page_floats_);
-        page_floats_ += floats_of_layer(config, layer);
+        layers_.push_back(page_bytes_);
+        page_bytes_ += values_of_layer(config, layer) * value_bytes_;
     }
     const std::uint64_t pages = budget_bytes / page_bytes();
     if (pages == 0)
@@ -50,7 +57,7 @@ PageCache::PageCache(const TextConfig& config, std::uint64_t budget_bytes)
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         throw Error(ErrorKind::Io, fmt::format("no memory for a cache of {} bytes", bytes_));
-    memory_ = static_cast<float*>(memory);
+    memory_ = static_cast<std::byte*>(memory);
     references_.resize(pages);
     for (std::uint64_t page = pages; page-- > 0;) free_.push_back(static_cast<int>(page));
 }
@@ -92,18 +99,18 @@ void PageCache::copy(int from, int to) {
     std::memcpy(keys(to, 0, 0), keys(from, 0, 0), page_bytes());
 }
 
-float* PageCache::keys(int page, int layer, int kv_head) const {
-    return memory_ + static_cast<std::uint64_t>(page) * page_floats_ +
+void* PageCache::keys(int page, int layer, int kv_head) const {
+    return memory_ + static_cast<std::uint64_t>(page) * page_bytes_ +
            layers_[static_cast<std::size_t>(layer)] +
-           static_cast<std::uint64_t>(kv_head * head_floats_);
+           static_cast<std::uint64_t>(kv_head) * head_bytes_;
 }
 
-float* PageCache::values(int page, int layer, int kv_head) const {
-    return keys(page, layer, kv_head) + kv_heads_ * head_floats_;
+void* PageCache::values(int page, int layer, int kv_head) const {
+    return keys(page, layer, static_cast<int>(kv_heads_) + kv_head);
 }
 
-float* PageCache::index_keys(int page, int layer) const {
-    return keys(page, layer, 0) + 2 * kv_heads_ * head_floats_;
+void* PageCache::index_keys(int page, int layer) const {
+    return keys(page, layer, static_cast<int>(2 * kv_heads_));
 }
 
 Sequence::Sequence(Sequence&& other) noexcept

@@ -32,6 +32,7 @@ Forward::Step::Step(Parts& parts, std::span<const Chunk> chunks, Probe* probe)
     , probe_(probe) {
     for (const Chunk& chunk : chunks) add_rows(chunk);
     rows_ = static_cast<std::int64_t>(row_.size());
+    group_rows();
 }
 
 std::vector<float> Forward::Step::run(const Cancel& cancel) {
@@ -58,6 +59,8 @@ void Forward::Step::add_rows(const Chunk& chunk) {
     if (end > c_.max_positions)
         throw Error(ErrorKind::Input, fmt::format("{} tokens do not fit the model's context of {}",
                                                   end, c_.max_positions));
+    if (sequence.cache().bf16() && !bf16())
+        throw Error(ErrorKind::Internal, "a forward pass in float has a cache of bf16");
     if (end > static_cast<std::int64_t>(sequence.pages().size()) * sequence.cache().block())
         throw Error(ErrorKind::Model, "the cache has no room for the tokens of a sequence");
     const auto first = static_cast<std::int64_t>(row_.size());
@@ -113,7 +116,7 @@ void Forward::Step::normalise(const Vector& weight, std::int64_t rows, const flo
 }
 
 Product Forward::Step::product(const Matrix& w, Rows& x, Rows& y) {
-    y.fit(count(w.rows), false);
+    y.fit(count(w.rows), bf16());
     return {&w, x.at(0), bf16() ? x.narrow_at(0) : nullptr, nullptr, rows_, y.at(0), bf16()};
 }
 

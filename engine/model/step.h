@@ -3,6 +3,7 @@
 #pragma once
 
 #include "assay/engine/forward.h"
+#include "assay/kernels/fold_block.h"
 #include "ops.h"
 
 #include <string>
@@ -29,6 +30,7 @@ struct Rows {
 struct Buffers {
     Rows hidden, x, q, k, v, index_q, index_k, mixed, attention, mlp;
     Rows gate, up, router, expert_out;
+    Rows state, best; // of attention: maxima and sums; block maxima of the indexer
     Rows cos, sin, last;
     std::vector<std::int32_t> expert, slot, slot_row;
     std::vector<float> expert_weight;
@@ -54,6 +56,11 @@ class Forward::Step {
         std::int64_t position;
         bool logits;
     };
+    // Consecutive rows of one sequence, whose attention is computed together.
+    struct Group {
+        const Sequence* sequence;
+        std::int64_t first, rows, position; // position: of the first row
+    };
     // A gated product of some rows: an expert, or the MLP of a layer without.
     struct Part {
         const MlpWeights* w;
@@ -72,12 +79,19 @@ class Forward::Step {
     Product product(const Matrix& w, Rows& x, Rows& y);
 
     void attention(int layer);
+    void begin_trace();
     void heads(int layer, const LayerWeights& w, std::int64_t r);
     void turn_heads(const Vector& weight, Rows& x, std::int64_t r, int number, int dim);
     void remember(int layer, std::int64_t r);
-    void attend(int layer, bool sparse, std::int64_t r, int kv_head);
-    void choose(int layer, const Row& row, std::int64_t r, int kv_head,
-                std::vector<std::int32_t>& chosen);
+    void group_rows();
+    std::int64_t visible(std::int64_t r) const; // blocks that a row sees
+    bool ranked(std::int64_t r) const;          // whether the indexer's order matters to it
+    void rank(int layer);
+    void rank_block(int layer, const Group& group, std::int64_t b);
+    void choose(const Group& group, int kv_head, std::vector<std::int32_t>& chosen);
+    void attend(int layer, bool sparse, const Group& group, int kv_head);
+    kernels::CachedBlock cached(const Group& group, int layer, std::int64_t b, int kv_head) const;
+    static const void* query(const PageCache& cache, Rows& q, std::int64_t value);
 
     void mlp(int layer);
     void route(const LayerWeights& w);
@@ -95,6 +109,8 @@ class Forward::Step {
     std::vector<GivenRows> given_; // first: of the step's rows
     std::int64_t rows_ = 0;
     std::vector<Part> parts_;
+    std::vector<Group> groups_;
+    std::vector<std::int64_t> best_; // of each row: where its block maxima begin
     std::vector<std::vector<std::vector<std::int32_t>>> blocks_;
     std::vector<std::vector<std::vector<float>>> scores_;
     LayerTrace trace_;

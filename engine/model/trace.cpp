@@ -180,7 +180,8 @@ class Tracer {
         , options_(options)
         , recorder_(config_, rows_of(ids, options), options.layers)
         , forward_(config_, checkpoint.weights().text, options.compute, options.threads)
-        , cache_(config_, budget(config_, ids.size() + static_cast<std::size_t>(options.greedy)))
+        , cache_(config_, budget(config_, ids.size() + static_cast<std::size_t>(options.greedy)),
+                 options.compute)
         , sequence_(cache_) {}
 
     std::string run(const Cancel& cancel) {

@@ -18,7 +18,7 @@ EngineOptions completed(EngineOptions options, const TextConfig& config, FileSys
     if (options.threads <= 0)
         options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     if (!options.cache_bytes) {
-        const std::uint64_t page = PageCache::bytes_of_page(config);
+        const std::uint64_t page = PageCache::bytes_of_page(config, options.compute);
         const auto most =
             static_cast<std::uint64_t>(config.max_positions) / std::max(1, config.block) + 1;
         const auto running = static_cast<std::uint64_t>(std::max(1, options.running));

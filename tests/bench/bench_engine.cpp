@@ -41,7 +41,7 @@ struct Rig {
         , config(checkpoint.config().text)
         , compute(s.f32 ? Compute::F32 : Compute::Bf16)
         , forward(config, checkpoint.weights().text, compute, s.threads)
-        , cache(config, pages() * PageCache::bytes_of_page(config)) {
+        , cache(config, pages() * PageCache::bytes_of_page(config, compute), compute) {
         std::mt19937 random(5);
         for (std::int64_t i = 0; i < longest(); ++i)
             ids.push_back(
@@ -171,7 +171,7 @@ double status_mib(const char* key) {
 std::vector<Figure> figures(const Rig& rig, const Work& work) {
     std::vector<Figure> out;
     const double value_bytes =
-        static_cast<double>(PageCache::bytes_of_page(rig.config)) > 0 ? 2 : 4;
+        rig.cache.bf16() ? 2 : 4;
     for (std::int64_t n : rig.s.prefill) {
         double attention = 0;
         for (std::int64_t i = 0; i < n; ++i)

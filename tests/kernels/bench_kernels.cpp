@@ -4,6 +4,7 @@
 #include "assay/kernels/device.h"
 #include "assay/kernels/rms_norm.h"
 #include "block_attention_cases.h"
+#include "fold_block_cases.h"
 #include "limits.h"
 #include "linear_bf16_cases.h"
 #include "linear_cases.h"
@@ -110,6 +111,29 @@ void block_attention(const Limits& most) {
     }
 }
 
+void fold_block(const Limits& most) {
+    for (const auto& c : cases::kFold) {
+        if (!c.bench) continue;
+        const cases::FoldData data = cases::fold_data(c);
+        double seen = 0, tokens = 0; // of all rows; of the cache
+        for (int b = 0; b < c.blocks; ++b) {
+            for (int r = 0; r < c.rows; ++r) seen += cases::fold_tokens(c, r, b);
+            tokens += cases::fold_tokens(c, c.rows - 1, b);
+        }
+        const bool wide = c.type == CacheType::F32;
+        const double work = seen * static_cast<double>(c.dim * c.heads);
+        const double bytes = tokens * static_cast<double>(c.dim) * (wide ? 4 : 2);
+        for (const FoldVariant& variant : fold_variants()) {
+            if (!variant.available() || variant.name == kFoldReference.name) continue;
+            double seconds = median_seconds([&] { cases::fold_all(variant, c, data); });
+            const double peak = wide ? most.flops : most.flops_bf16;
+            report_op("fold", variant.name, c.name, 4 * work, 2 * bytes, seconds, peak, most.read);
+            seconds = median_seconds([&] { cases::rank_all(variant, c, data); });
+            report_op("rank", variant.name, c.name, 2 * work, bytes, seconds, peak, most.read);
+        }
+    }
+}
+
 void rms_norm() {
     for (const auto& c : cases::kRmsNorm) {
         if (!c.bench) continue;
@@ -157,4 +181,5 @@ int main() {
     linear_bf16(most);
     linear(most);
     block_attention(most);
+    fold_block(most);
 }

@@ -23,7 +23,7 @@ struct Rig {
         : batcher(config, model.weights, with_pages(pages, options)) {}
 
     BatcherOptions with_pages(std::uint64_t pages, BatcherOptions options) {
-        options.cache_bytes = pages * PageCache::bytes_of_page(config);
+        options.cache_bytes = pages * PageCache::bytes_of_page(config, options.compute);
         return options;
     }
     Generation run(const Ids& prompt, std::int64_t tokens, const std::string& seed = "s") {

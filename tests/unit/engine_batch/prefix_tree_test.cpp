@@ -16,6 +16,10 @@ std::vector<TokenKey> keys(std::size_t count, TokenKey first = 0) {
     return out;
 }
 
+float& first_value(const PageCache& cache, int page) {
+    return *static_cast<float*>(cache.values(page, 0, 0));
+}
+
 struct Rig {
     explicit Rig(std::uint64_t pages)
         : cache(config, pages * PageCache::bytes_of_page(config)) {}
@@ -25,7 +29,7 @@ struct Rig {
         Sequence sequence(cache);
         REQUIRE(sequence.reserve(static_cast<std::int64_t>(of.size())));
         sequence.advance(static_cast<std::int64_t>(of.size()));
-        for (int page : sequence.pages()) *cache.values(page, 0, 0) = mark;
+        for (int page : sequence.pages()) first_value(cache, page) = mark;
         return sequence;
     }
 
@@ -53,7 +57,7 @@ TEST_CASE("a prompt finds whole pages, and a copy of the page where it leaves th
     REQUIRE(sequence.pages().size() == 3);
     CHECK(rig.cache.references(sequence.pages()[0]) == 2);
     CHECK(rig.cache.references(sequence.pages()[2]) == 1); // its own
-    CHECK(*rig.cache.values(sequence.pages()[2], 0, 0) == 7);
+    CHECK(first_value(rig.cache, sequence.pages()[2]) == 7);
     CHECK(rig.tree.adopt(sequence, prompt, 29) == 0); // not at the end of a page
 }
 
@@ -102,8 +106,8 @@ TEST_CASE("who computed what is known gives up its own pages") {
     CHECK(rig.cache.free_pages() == 15);
     rig.tree.insert(again, keys(19));
     CHECK(rig.cache.free_pages() == 17);
-    CHECK(*rig.cache.values(again.pages()[1], 0, 0) == 1);
-    CHECK(*rig.cache.values(again.pages()[2], 0, 0) == 2);
+    CHECK(first_value(rig.cache, again.pages()[1]) == 1);
+    CHECK(first_value(rig.cache, again.pages()[2]) == 2);
 }
 
 TEST_CASE("a tree gives all pages back") {

@@ -18,7 +18,7 @@ using Ids = std::vector<std::int32_t>;
 struct Rig {
     explicit Rig(Compute compute, int threads = 1)
         : forward(config, model.weights, compute, threads)
-        , cache(config, 400 * PageCache::bytes_of_page(config)) {}
+        , cache(config, 400 * PageCache::bytes_of_page(config), compute) {}
 
     std::vector<float> append(Sequence& sequence, const Ids& ids, std::size_t begin,
                               std::size_t end) {
@@ -138,6 +138,17 @@ TEST_CASE("a cancelled pass leaves its sequence as it was") {
     const Ids both = {1, 2, 3, 1, 2, 3};
     const std::vector<float> got = rig.append(sequence, ids, 0, 3), want = rig.whole(both);
     CHECK(same_bits(got, {want.end() - static_cast<std::ptrdiff_t>(got.size()), want.end()}));
+}
+
+TEST_CASE("a pass in bf16 takes pages of floats, and one in float no pages of bf16") {
+    Rig rig(Compute::Bf16), wide(Compute::F32);
+    const Ids ids = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    Sequence sequence(wide.cache), narrow(rig.cache);
+    const std::vector<float> got = rig.append(sequence, ids, 0, ids.size());
+    CHECK_FALSE(same_bits(got, wide.whole(ids)));
+    Sequence again(wide.cache);
+    CHECK(same_bits(got, rig.append(again, ids, 0, ids.size())));
+    CHECK_THROWS_WITH(wide.append(narrow, ids, 0, ids.size()), Catch::Contains("cache of bf16"));
 }
 
 TEST_CASE("a token outside the vocabulary is refused") {

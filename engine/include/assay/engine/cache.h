@@ -5,23 +5,32 @@
 
 #include "assay/engine/config.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
 namespace assay::engine {
 
+enum class Compute : std::uint8_t {
+    F32, // activations as they come out
+    Bf16 // rounded where a bfloat16 model stores them; sums, norms, softmax and router in float
+};
+
 class PageCache {
   public:
-    // Throws Error(Usage) if the budget does not hold a page.
-    PageCache(const TextConfig& config, std::uint64_t budget_bytes);
+    // For Compute::Bf16 the pages hold bf16 if heads and blocks have even sizes; a forward pass in
+    // bf16 also takes pages of floats, which cost twice the memory. Throws Error(Usage) if the
+    // budget does not hold a page.
+    PageCache(const TextConfig& config, std::uint64_t budget_bytes, Compute compute = Compute::F32);
     ~PageCache();
     PageCache(const PageCache&) = delete;
 
     std::int64_t block() const { return block_; }
-    std::uint64_t page_bytes() const { return page_floats_ * sizeof(float); }
+    bool bf16() const { return value_bytes_ == 2; }
+    std::uint64_t page_bytes() const { return page_bytes_; }
     // Of a page, and so of a budget that holds n pages.
-    static std::uint64_t bytes_of_page(const TextConfig& config);
+    static std::uint64_t bytes_of_page(const TextConfig& config, Compute compute = Compute::F32);
     int pages() const { return static_cast<int>(references_.size()); }
     int free_pages() const;
 
@@ -31,17 +40,17 @@ class PageCache {
     int references(int page) const;
     void copy(int from, int to); // what all layers have of its tokens
 
-    // Of one KV head: keys [head_dim, block], values [block, head_dim]; index keys
-    // [index_dim, block].
-    float* keys(int page, int layer, int kv_head) const;
-    float* values(int page, int layer, int kv_head) const;
-    float* index_keys(int page, int layer) const;
+    // Of one KV head, laid out as kernels::CachedBlock has it: keys [head_dim, block], values
+    // [block, head_dim]; index keys [index_dim, block].
+    void* keys(int page, int layer, int kv_head) const;
+    void* values(int page, int layer, int kv_head) const;
+    void* index_keys(int page, int layer) const;
 
   private:
-    std::int64_t block_ = 0, head_floats_ = 0, kv_heads_ = 0;
-    std::uint64_t page_floats_ = 0;
+    std::int64_t block_ = 0, kv_heads_ = 0;
+    std::uint64_t value_bytes_ = 0, head_bytes_ = 0, page_bytes_ = 0;
     std::vector<std::uint64_t> layers_; // offset of each in a page
-    float* memory_ = nullptr;
+    std::byte* memory_ = nullptr;
     std::uint64_t bytes_ = 0;
     mutable std::mutex mutex_;
     std::vector<int> references_, free_;

@@ -17,11 +17,6 @@
 
 namespace assay::engine {
 
-enum class Compute : std::uint8_t {
-    F32, // activations as they come out
-    Bf16 // rounded where a bfloat16 model stores them; sums, norms, softmax and router in float
-};
-
 enum class Logits : std::uint8_t { None, Last, All };
 
 // Embeddings that are given instead of looked up: features of pictures at their placeholders.
