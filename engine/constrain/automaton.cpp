@@ -214,19 +214,25 @@ std::shared_ptr<const std::vector<bool>> StatePool::mask(const State* state, Mod
 // A walk through the trie that leaves out what is below a byte that is not allowed.
 std::vector<bool> StatePool::find_mask(const State* state, Mode mode) {
     std::vector<bool> mask(trie_->size());
-    std::vector<const State*> path(trie_->deepest() + 1);
-    path[0] = state;
+    struct Step {
+        const State* state;
+        std::array<const State*, 256>* row;
+    };
+    std::vector<Step> path(trie_->deepest() + 1);
+    path[0] = {state, &row(state)};
     const std::uint64_t bound = mode == Mode::Open ? Grammar::kNever + 1 : state->distance;
-    const auto& nodes = trie_->nodes();
+    const std::vector<TokenTrie::Node>& nodes = trie_->nodes();
     for (std::size_t i = 0; i < nodes.size();) {
         const TokenTrie::Node& node = nodes[i];
-        const State* to = step(path[node.depth - 1u], node.byte);
-        if (to == nullptr) {
+        const Step from = path[node.depth - 1u];
+        const State*& to = (*from.row)[node.byte];
+        if (to == nullptr) to = next(from.state, node.byte);
+        if (to == dead()) {
             i = node.end;
             continue;
         }
-        path[node.depth] = to;
-        if (to->distance < bound)
+        path[node.depth] = to == from.state ? from : Step{to, &row(to)};
+        if (node.token >= 0 && to->distance < bound)
             for (TokenId id = node.token; id >= 0; id = trie_->same(id))
                 mask[static_cast<std::size_t>(id)] = true;
         ++i;

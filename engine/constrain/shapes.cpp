@@ -183,6 +183,7 @@ class Shapes::Reader {
 
     bool apart(const Alternative& a, const Alternative& b) {
         auto is = [](const Alternative& one, Kind kind) { return one.kind == kind; };
+        if ((a.implied || b.implied) && a.kind != b.kind) return false;
         if (is(a, Kind::Literal) && is(b, Kind::Literal)) return a.literal != b.literal;
         if (is(a, Kind::Literal)) return !fits_kind(a.literal, b.kind);
         if (is(b, Kind::Literal)) return !fits_kind(b.literal, a.kind);
@@ -255,8 +256,8 @@ class Shapes::Reader {
         if (!types.is_array() || types.empty()) refuse(where, "type", "must name types");
         std::vector<std::string> out;
         for (const Json& type : types) {
-            if (!type.is_string() ||
-                std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes))
+            if (!type.is_string() || std::find(std::begin(kTypes), std::end(kTypes),
+                                               type.get<std::string>()) == std::end(kTypes))
                 refuse(where, "type", type.dump() + " is not a type");
             out.push_back(type);
         }
@@ -287,6 +288,7 @@ class Shapes::Reader {
         for (const std::string& type : types) {
             if (type == "integer" && number) continue;
             Alternative made{.kind = kind_named(type), .where = where};
+            made.implied = !schema.contains("type");
             switch (made.kind) {
             case Kind::Integer:
             case Kind::Number:

@@ -25,8 +25,9 @@ struct Property {
 struct Alternative {
     enum class Kind { Null, Boolean, Integer, Number, String, Array, Object, Literal };
     Kind kind;
-    std::string where{};                            // JSON pointer, for errors
-    std::string literal{};                          // JSON
+    std::string where{};   // JSON pointer, for errors
+    bool implied = false;  // the schema names no type, but keywords of this one
+    std::string literal{}; // JSON
     std::uint32_t min = 0, max = ~std::uint32_t{0}; // characters or items
     std::optional<std::string> pattern{};
     std::optional<std::int64_t> low{}, high{};

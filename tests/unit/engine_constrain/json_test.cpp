@@ -188,6 +188,7 @@ TEST_CASE("what cannot be enforced is refused, with keyword and place") {
         {R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})",
          "schema: oneOf: a value may fit"},
         {R"({"oneOf": [{"type": "string"}, {"const": "a"}]})", "schema: oneOf: a value may fit"},
+        {R"({"oneOf": [{"type": "integer"}, {"minLength": 2}]})", "schema: oneOf: a value may fit"},
         {R"({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})", "leads back to itself"},
         {R"({"$ref": "#/$defs/a"})", "schema: $ref: #/$defs/a is not there"},
         {R"({"$ref": "http://x/y"})", "schema: $ref: only places in the same schema"},
