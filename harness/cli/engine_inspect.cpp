@@ -71,6 +71,7 @@ Json describe(const ModelConfig& config, const Inventory& inventory) {
     const std::uint64_t memory = engine::free_memory(files);
     out["free_memory"] = memory;
     out["max_positions"] = config.text.max_positions;
+    out["kernels"] = engine::chosen_kernels(engine::Compute::Bf16);
     for (auto [type, size] : {std::pair{"bf16", 2}, {"f32", 4}}) {
         std::uint64_t token = static_cast<std::uint64_t>(size) * cache_values_of_token(config.text);
         out["cache_bytes_per_token"][type] = token;
@@ -103,6 +104,10 @@ void print(const Json& plan) {
                    plan["longest_context"][type].get<std::int64_t>(),
                    plan["max_positions"].get<std::int64_t>(),
                    format_bytes(number(plan["free_memory"])));
+    fmt::print("kernels:");
+    for (const auto& [op, variant] : plan["kernels"].items())
+        fmt::print(" {} {}", op, variant.get<std::string>());
+    fmt::print("\n");
     if (std::size_t count = plan["ignored"].size(); count > 0)
         fmt::print("{} tensors are ignored, the first is {}\n", count,
                    plan["ignored"][0].get<std::string>());

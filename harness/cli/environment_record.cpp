@@ -80,16 +80,20 @@ Json suite(const PlanRecord& plan) {
             {"tasks_sha256", hash.finish().hex()}};
 }
 
-Json models_json(const Fingerprints& models) {
+Json models_json(const ModelsBySpec& models) {
     Json out = Json::array();
-    for (const auto& [spec, hash] : models)
-        out.push_back({{"spec", spec}, {"sha256", hash ? Json(hash->hex()) : Json(nullptr)}});
+    for (const auto& [spec, facts] : models) {
+        const auto& hash = facts.fingerprint;
+        Json model = {{"spec", spec}, {"sha256", hash ? Json(hash->hex()) : Json(nullptr)}};
+        if (!facts.plan.empty()) model["plan"] = Json::parse(facts.plan);
+        out.push_back(std::move(model));
+    }
     return out;
 }
 
 } // namespace
 
-std::string environment_record(const PlanRecord& plan, const Fingerprints& models,
+std::string environment_record(const PlanRecord& plan, const ModelsBySpec& models,
                                SandboxBackend& backend, const Redactor& redactor) {
     Json out = {{"started", iso8601(SystemClock().wall_microseconds())},
                 {"assay",

@@ -13,9 +13,13 @@
 
 namespace assay {
 
-using Fingerprints = std::map<std::string, std::optional<Digest>>; // of the models, by spec
+struct ModelFacts {
+    std::optional<Digest> fingerprint;
+    std::string plan; // see Model::plan
+};
+using ModelsBySpec = std::map<std::string, ModelFacts>;
 
-std::string environment_record(const PlanRecord& plan, const Fingerprints& models,
+std::string environment_record(const PlanRecord& plan, const ModelsBySpec& models,
                                SandboxBackend& backend, const Redactor& redactor);
 
 } // namespace assay

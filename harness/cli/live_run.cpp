@@ -140,9 +140,9 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
                                             change.after, std::string(change.cause)});
         });
     make_arms();
-    Fingerprints fingerprints;
-    for (const auto& [spec, model] : models_) fingerprints[spec] = model->fingerprint();
-    environment_ = environment_record(plan_, fingerprints, *sandboxes_, redactor_);
+    ModelsBySpec facts;
+    for (const auto& [spec, model] : models_) facts[spec] = {model->fingerprint(), model->plan()};
+    environment_ = environment_record(plan_, facts, *sandboxes_, redactor_);
 }
 
 void LiveRun::load_tasks() {

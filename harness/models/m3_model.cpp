@@ -67,6 +67,16 @@ class M3Model final : public Model {
         return sha256(engine_->fingerprint().hex() + "/" + spec_.thinking + "/" +
                       std::to_string(static_cast<int>(spec_.tools)));
     }
+    std::string plan() const override {
+        const engine::EngineOptions& options = engine_->options();
+        std::string kernels;
+        for (const auto& [op, variant] : engine::chosen_kernels(options.compute))
+            kernels += fmt::format(R"({}"{}":"{}")", kernels.empty() ? "" : ",", op, variant);
+        return fmt::format(
+            R"({{"compute":"{}","threads":{},"cache_bytes":{},"context":{},"kernels":{{{}}}}})",
+            options.compute == engine::Compute::Bf16 ? "bf16" : "f32", options.threads,
+            *options.cache_bytes, engine_->batcher().context(), kernels);
+    }
     ModelCapabilities capabilities() const override {
         ModelCapabilities can;
         can.tools = can.streaming = can.token_ids = can.score = can.deterministic = true;

@@ -24,6 +24,10 @@ TEST_CASE("five attempts compute their prompt once, and a turn only what is new"
     CommandResult result = run(sums("r.db", "max_tokens=40", {"--attempts", "5", "--jobs", "5"}));
     INFO(result.out << result.err);
     REQUIRE(result.exit.code == 0);
+    const Json model = run.assay.show("r.db")["run"]["environments"][0]["models"][0];
+    CHECK(model["sha256"].is_string());
+    CHECK(model["plan"]["compute"] == "bf16");
+    CHECK(model["plan"]["kernels"]["linear_bf16"].is_string());
     const auto calls = run.calls("r.db");
     REQUIRE(calls.size() == 5);
     std::uint64_t computed = 0, prompt = 0;

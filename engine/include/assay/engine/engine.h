@@ -15,6 +15,7 @@
 #include "assay/engine/template.h"
 #include "assay/engine/tokenizer.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,9 @@ class Engine {
     // Of all that answers follow from: weights, tokenizer, template, compute, sampling.
     virtual Digest fingerprint() const = 0;
 };
+
+// Which variant of each kernel runs here: the same ones give the same bits.
+std::map<std::string, std::string> chosen_kernels(Compute compute);
 
 // Bytes that a process may still take without pushing others out: of the machine, or of the
 // container.

@@ -163,6 +163,8 @@ class Model {
     virtual std::string connection_key() const = 0;
     // Of all that its answers follow from beside the request: script, weights. Absent: not known.
     virtual std::optional<Digest> fingerprint() const { return std::nullopt; }
+    // How its answers are computed, if that is known here: a JSON object for the record of a run.
+    virtual std::string plan() const { return {}; }
     virtual Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                                 const Cancel& cancel) = 0;
     // Log-probability of each id but the first, given those before it. The default throws

@@ -44,6 +44,7 @@ class RetryingModel final : public Model {
     ModelCapabilities capabilities() const override { return inner_->capabilities(); }
     std::string connection_key() const override { return inner_->connection_key(); }
     std::optional<Digest> fingerprint() const override { return inner_->fingerprint(); }
+    std::string plan() const override { return inner_->plan(); }
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override;
     std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
