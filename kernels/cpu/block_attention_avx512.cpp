@@ -21,6 +21,13 @@ struct Tile {
     alignas(64) float all[kHeads][kMaxHeadDim]; // of all blocks so far
 };
 
+// A tile of kVectors has no tail: see fold_block_tiles.h.
+template<int V>
+ASSAY_AVX512_INLINE __m512 load(__mmask16 mask, const float* from) {
+    if constexpr (V == kVectors) return _mm512_loadu_ps(from);
+    return _mm512_maskz_loadu_ps(mask, from);
+}
+
 // p[h][j] = sum_d q[h][d] * keys[d][j] for V vectors of tokens from `first`.
 template<int H, int V>
 ASSAY_AVX512 void scores_tile(const float* q, std::int64_t q_stride, const float* keys,
@@ -33,8 +40,7 @@ ASSAY_AVX512 void scores_tile(const float* q, std::int64_t q_stride, const float
         for (__m512& one : row) one = _mm512_setzero_ps();
     for (std::int64_t d = 0; d < dim; ++d) {
         __m512 key[V];
-        for (int v = 0; v < V; ++v)
-            key[v] = _mm512_maskz_loadu_ps(mask[v], keys + d * block + first + 16 * v);
+        for (int v = 0; v < V; ++v) key[v] = load<V>(mask[v], keys + d * block + first + 16 * v);
         for (int h = 0; h < H; ++h) {
             __m512 one = _mm512_set1_ps(q[h * q_stride + d]);
             for (int v = 0; v < V; ++v) sum[h][v] = _mm512_fmadd_ps(one, key[v], sum[h][v]);
@@ -49,7 +55,7 @@ template<int H>
 ASSAY_AVX512 void scores(const float* q, std::int64_t q_stride, const float* keys, std::int64_t dim,
                          std::int64_t block, std::int64_t tokens, float (*p)[kMaxBlock]) {
     std::int64_t first = 0;
-    for (; first + 16 * (kVectors - 1) < tokens; first += 16 * kVectors)
+    for (; first + 16 * kVectors <= tokens; first += 16 * kVectors)
         scores_tile<H, kVectors>(q, q_stride, keys, dim, block, first, tokens, p);
     for (; first < tokens; first += 16)
         scores_tile<H, 1>(q, q_stride, keys, dim, block, first, tokens, p);
@@ -88,8 +94,7 @@ ASSAY_AVX512 void values_tile(const float (*p)[kMaxBlock], const float* values, 
         for (__m512& one : row) one = _mm512_setzero_ps();
     for (std::int64_t j = 0; j < tokens; ++j) {
         __m512 value[V];
-        for (int v = 0; v < V; ++v)
-            value[v] = _mm512_maskz_loadu_ps(mask[v], values + j * dim + first + 16 * v);
+        for (int v = 0; v < V; ++v) value[v] = load<V>(mask[v], values + j * dim + first + 16 * v);
         for (int h = 0; h < H; ++h) {
             __m512 part = _mm512_set1_ps(p[h][j]);
             for (int v = 0; v < V; ++v) sum[h][v] = _mm512_fmadd_ps(part, value[v], sum[h][v]);
@@ -122,7 +127,7 @@ ASSAY_AVX512 void attend(const BlockAttentionArgs& args, std::int64_t head, Tile
         for (int h = 0; h < H; ++h) soften(tile.p[h], tokens, args.scale, max[h], sum[h]);
         float(*into)[kMaxHeadDim] = b == 0 ? tile.all : tile.o;
         std::int64_t d = 0;
-        for (; d + 16 * (kVectors - 1) < args.dim; d += 16 * kVectors)
+        for (; d + 16 * kVectors <= args.dim; d += 16 * kVectors)
             values_tile<H, kVectors>(tile.p, args.values[b], args.dim, d, tokens, into);
         for (; d < args.dim; d += 16)
             values_tile<H, 1>(tile.p, args.values[b], args.dim, d, tokens, into);

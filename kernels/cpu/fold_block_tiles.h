@@ -46,20 +46,32 @@ struct Scratch {
     alignas(64) std::int32_t p[kLines][kMaxBlock / Words::kTokens];
 };
 
-// sum[l][v] += over steps of word(l, step) * the vectors of row `step` of `table`, which is `width`
-// words wide. `fetch`, if any: a table of the same shape that will be needed soon. In the last step
-// only the bits of `last` count.
+// A tile of kVectors has no tail. A masked load would make g++ write all sums to memory each time.
+template<int V>
+ASSAY_DOT_INLINE __m512i load(__mmask16 mask, const std::int32_t* from) {
+    if constexpr (V == kVectors) return _mm512_loadu_si512(from);
+    return _mm512_maskz_loadu_epi32(mask, from);
+}
+
+template<int L, int V>
+struct Sums {
+    __m512 of[L][V];
+};
+
+// Over steps: word(l, step) * the vectors of row `step` of `table`, which is `width` words wide.
+// `fetch`, if any: a table of the same shape that will be needed soon. In the last step only the
+// bits of `last` count.
 template<class Words, int L, int V>
-ASSAY_DOT_INLINE void products(const std::int32_t* const (&word)[L], const std::int32_t* table,
-                               std::int64_t width, std::int64_t steps, const __mmask16 (&mask)[V],
-                               const std::int32_t* fetch, int last, __m512 (&sum)[L][V]) {
+ASSAY_DOT_INLINE Sums<L, V>
+products(const std::int32_t* const (&word)[L], const std::int32_t* table, std::int64_t width,
+         std::int64_t steps, const __mmask16 (&mask)[V], const std::int32_t* fetch, int last) {
     const typename Words::Scope scope;
+    __m512 sum[L][V]; // in registers: nothing outside may see it before the end
     for (auto& line : sum)
         for (__m512& one : line) Words::pin_sum(one = _mm512_setzero_ps());
     for (std::int64_t s = 0; s < steps; ++s) {
         __m512i row[V];
-        for (int v = 0; v < V; ++v)
-            row[v] = _mm512_maskz_loadu_epi32(mask[v], table + s * width + 16 * v);
+        for (int v = 0; v < V; ++v) row[v] = load<V>(mask[v], table + s * width + 16 * v);
         if (fetch != nullptr)
             for (int v = 0; v < V; ++v)
                 _mm_prefetch(reinterpret_cast<const char*>(fetch + s * width + 16 * v),
@@ -71,8 +83,13 @@ ASSAY_DOT_INLINE void products(const std::int32_t* const (&word)[L], const std::
             for (int v = 0; v < V; ++v) sum[l][v] = Words::step(sum[l][v], one, row[v]);
         }
     }
-    for (auto& line : sum)
-        for (__m512& one : line) Words::pin_sum(one);
+    Sums<L, V> out;
+    for (int l = 0; l < L; ++l)
+        for (int v = 0; v < V; ++v) {
+            Words::pin_sum(sum[l][v]);
+            out.of[l][v] = sum[l][v];
+        }
+    return out;
 }
 
 template<class Words, int L, int V>
@@ -80,17 +97,16 @@ ASSAY_DOT void scores_tile(const Line* lines, const CachedBlock& at, std::int64_
                            std::int64_t tokens, const void* fetch, float (*score)[kMaxBlock]) {
     const std::int32_t* q[L];
     __mmask16 mask[V];
-    __m512 sum[L][V];
     for (int l = 0; l < L; ++l) q[l] = lines[l].q;
     for (int v = 0; v < V; ++v) mask[v] = first_lanes(tokens - first - 16 * v);
     const auto* ahead = static_cast<const std::int32_t*>(fetch);
-    products<Words, L, V>(q, static_cast<const std::int32_t*>(at.keys) + first, at.block,
-                          at.dim / Words::kTokens, mask, ahead == nullptr ? nullptr : ahead + first,
-                          -1, sum);
+    Sums<L, V> sum = products<Words, L, V>(q, static_cast<const std::int32_t*>(at.keys) + first,
+                                           at.block, at.dim / Words::kTokens, mask,
+                                           ahead == nullptr ? nullptr : ahead + first, -1);
     for (int l = 0; l < L; ++l)
         for (int v = 0; v < V; ++v) {
-            Words::pin_sum(sum[l][v]);
-            _mm512_mask_storeu_ps(score[l] + first + 16 * v, mask[v], sum[l][v]);
+            Words::pin_sum(sum.of[l][v]);
+            _mm512_mask_storeu_ps(score[l] + first + 16 * v, mask[v], sum.of[l][v]);
         }
 }
 
@@ -98,7 +114,7 @@ template<class Words, int L>
 ASSAY_DOT void scores(const Line* lines, const CachedBlock& at, std::int64_t tokens,
                       const void* fetch, float (*score)[kMaxBlock]) {
     std::int64_t first = 0;
-    for (; first + 16 * (kVectors - 1) < tokens; first += 16 * kVectors)
+    for (; first + 16 * kVectors <= tokens; first += 16 * kVectors)
         scores_tile<Words, L, kVectors>(lines, at, first, tokens, fetch, score);
     for (; first < tokens; first += 16)
         scores_tile<Words, L, 1>(lines, at, first, tokens, fetch, score);
@@ -168,18 +184,18 @@ ASSAY_DOT void values_tile(const Line* lines, const CachedBlock& at, std::int64_
                            std::int64_t tokens, const std::int32_t* const (&p)[L],
                            const void* fetch, const Parts<L>& parts) {
     __mmask16 mask[V];
-    __m512 sum[L][V];
     for (int v = 0; v < V; ++v) mask[v] = first_lanes(at.dim - first - 16 * v);
     const auto* ahead = static_cast<const std::int32_t*>(fetch);
     const bool half = Words::kTokens == 2 && tokens % 2 == 1;
-    products<Words, L, V>(p, static_cast<const std::int32_t*>(at.values) + first, at.dim,
-                          (tokens + Words::kTokens - 1) / Words::kTokens, mask,
-                          ahead == nullptr ? nullptr : ahead + first, half ? 0xffff : -1, sum);
+    Sums<L, V> sum =
+        products<Words, L, V>(p, static_cast<const std::int32_t*>(at.values) + first, at.dim,
+                              (tokens + Words::kTokens - 1) / Words::kTokens, mask,
+                              ahead == nullptr ? nullptr : ahead + first, half ? 0xffff : -1);
     for (int l = 0; l < L; ++l)
         for (int v = 0; v < V; ++v) {
-            Words::pin_sum(sum[l][v]);
+            Words::pin_sum(sum.of[l][v]);
             float* out = lines[l].out + first + 16 * v;
-            __m512 all = sum[l][v];
+            __m512 all = sum.of[l][v];
             if (!lines[l].first)
                 all = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask[v], out),
                                       _mm512_set1_ps(parts.old[l]),
@@ -203,7 +219,7 @@ ASSAY_DOT void fold_lines(const Line* lines, const FoldArgs& args, std::int64_t 
     const Parts<L> parts = join<L>(lines, max, sum);
     const void* next = fetch ? args.next : nullptr;
     std::int64_t d = 0;
-    for (; d + 16 * (kVectors - 1) < at.dim; d += 16 * kVectors)
+    for (; d + 16 * kVectors <= at.dim; d += 16 * kVectors)
         values_tile<Words, L, kVectors>(lines, at, d, tokens, p, next, parts);
     for (; d < at.dim; d += 16) values_tile<Words, L, 1>(lines, at, d, tokens, p, next, parts);
 }

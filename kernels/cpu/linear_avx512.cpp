@@ -18,6 +18,15 @@ constexpr std::int64_t kRowsForOne = 8;            // rows of w for a single row
 constexpr std::int64_t kBlockOfX = 32;             // rows of x that stay in the second-level cache
 
 template<WeightType type>
+ASSAY_AVX512_INLINE __m512 load_weight(const void* w, std::int64_t at) {
+    if constexpr (type == WeightType::F32)
+        return _mm512_loadu_ps(static_cast<const float*>(w) + at);
+    const auto* half = static_cast<const std::uint16_t*>(w) + at;
+    return _mm512_castsi512_ps(_mm512_slli_epi32(
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(half))), 16));
+}
+
+template<WeightType type>
 ASSAY_AVX512_INLINE __m512 load_weight(const void* w, std::int64_t at, __mmask16 mask) {
     if constexpr (type == WeightType::F32)
         return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(w) + at);
@@ -33,15 +42,23 @@ ASSAY_AVX512 void tile(const LinearArgs& args, std::int64_t i, std::int64_t j) {
     const float* x[M];
     for (int a = 0; a < M; ++a)
         x[a] = args.x + (args.rows == nullptr ? i + a : args.rows[i + a]) * args.x_stride;
-    for (std::int64_t k = 0; k < args.k; k += kLinearLanes) {
-        const __mmask16 mask = first_lanes(args.k - k);
+    std::int64_t k = 0;
+    for (; k + kLinearLanes <= args.k;
+         k += kLinearLanes) { // nothing masked: see fold_block_tiles.h
         __m512 of_x[M];
-        for (int a = 0; a < M; ++a) of_x[a] = _mm512_maskz_loadu_ps(mask, x[a] + k);
+        for (int a = 0; a < M; ++a) of_x[a] = _mm512_loadu_ps(x[a] + k);
         for (int b = 0; b < N; ++b) {
-            __m512 of_w = load_weight<type>(args.w, (j + b) * args.k + k, mask);
-            for (int a = 0; a < M; ++a)
-                sum[a][b] = _mm512_mask3_fmadd_ps(of_x[a], of_w, sum[a][b], mask);
+            __m512 of_w = load_weight<type>(args.w, (j + b) * args.k + k);
+            for (int a = 0; a < M; ++a) sum[a][b] = _mm512_fmadd_ps(of_x[a], of_w, sum[a][b]);
         }
+    }
+    if (k < args.k) {
+        const __mmask16 mask = first_lanes(args.k - k);
+        for (int a = 0; a < M; ++a)
+            for (int b = 0; b < N; ++b)
+                sum[a][b] = _mm512_mask3_fmadd_ps(
+                    _mm512_maskz_loadu_ps(mask, x[a] + k),
+                    load_weight<type>(args.w, (j + b) * args.k + k, mask), sum[a][b], mask);
     }
     for (int a = 0; a < M; ++a)
         for (int b = 0; b < N; ++b)
