@@ -158,9 +158,11 @@ void Forward::Step::attend(int layer, bool sparse, const Group& group, int kv_he
                 ++n;
             }
     };
+    std::uint64_t read = 0;
     std::int64_t b = 0;
     next_rows(b, rows);
     while (!rows.empty()) {
+        ++read;
         std::int64_t after = b + 1;
         next_rows(after, later);
         kernels::fold_best().fold(
@@ -170,6 +172,7 @@ void Forward::Step::attend(int layer, bool sparse, const Group& group, int kv_he
         std::swap(rows, later);
         b = after;
     }
+    p_.blocks += read;
     for (std::int64_t i = 0; i < group.rows; ++i) {
         kernels::fold_best().finish(b_.mixed.at(at(i)), state(i), heads, c_.head_dim);
         if (bf16())

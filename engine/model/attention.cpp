@@ -91,7 +91,7 @@ void Forward::Step::attention(int layer) {
         products.push_back(product(w.index_k, b_.x, b_.index_k));
         if (probe_ != nullptr) begin_trace();
     }
-    linear(p_.workers, products);
+    multiply(products);
     in_pieces(p_.workers, rows_, kRowsOfTask, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t r = begin; r < end; ++r) heads(layer, w, r);
     });
@@ -104,7 +104,7 @@ void Forward::Step::attention(int layer) {
                static_cast<int>(task % c_.kv_heads));
     });
     const Product out = product(w.o, b_.mixed, b_.attention);
-    linear(p_.workers, {&out, 1});
+    multiply({&out, 1});
     add(p_.workers, p_.compute, b_.attention.at(0), count(c_.hidden), b_.hidden.at(0));
 }
 

@@ -42,7 +42,7 @@ void Forward::Step::route(const LayerWeights& w) {
     Product router = product(w.router, b_.x, b_.router);
     router.narrow = nullptr; // in float in both modes
     router.round = false;
-    linear(p_.workers, {&router, 1});
+    multiply({&router, 1});
     b_.expert.resize(static_cast<std::size_t>(rows_ * k));
     b_.expert_weight.resize(static_cast<std::size_t>(rows_ * k));
     in_pieces(p_.workers, rows_, std::max<std::int64_t>(1, 2048 / c_.experts),
@@ -94,6 +94,7 @@ void Forward::Step::gated() {
     std::vector<std::int64_t> tasks = {0}; // of the parts before
     for (Part& part : parts_) {
         const Matrix& gate = part.w->gate;
+        p_.weight_bytes += gate.bytes() + part.w->up.bytes();
         part.inner = inner;
         part.out = out;
         inner += part.m * gate.rows;
@@ -114,7 +115,7 @@ void Forward::Step::gated() {
         down.push_back({&part.w->down, b_.gate.at(part.inner),
                         bf16() ? b_.gate.narrow_at(part.inner) : nullptr, nullptr, part.m,
                         b_.expert_out.at(part.out), bf16()});
-    linear(p_.workers, down);
+    multiply(down);
 }
 
 // Columns begin .. end of a part's inner values.

@@ -120,6 +120,11 @@ Product Forward::Step::product(const Matrix& w, Rows& x, Rows& y) {
     return {&w, x.at(0), bf16() ? x.narrow_at(0) : nullptr, nullptr, rows_, y.at(0), bf16()};
 }
 
+void Forward::Step::multiply(std::span<const Product> products) {
+    for (const Product& one : products) p_.weight_bytes += one.w->bytes();
+    linear(p_.workers, products);
+}
+
 std::vector<float> Forward::Step::logits() {
     std::int64_t rows = 0;
     for (const Row& row : row_) rows += row.logits;
@@ -135,8 +140,12 @@ std::vector<float> Forward::Step::logits() {
     const Product head{
         &p_.weights.head, b_.last.at(0), bf16() ? b_.last.narrow_at(0) : nullptr, nullptr, rows,
         out.data(),       false};
-    linear(p_.workers, {&head, 1});
+    multiply({&head, 1});
     return out;
+}
+
+ForwardWork Forward::work() const {
+    return {parts_->weight_bytes, parts_->blocks};
 }
 
 std::vector<float> Forward::run(std::span<const Chunk> chunks, const Cancel& cancel, Probe* probe) {

@@ -6,7 +6,7 @@
 #include "assay/kernels/fold_block.h"
 #include "ops.h"
 
-#include <string>
+#include <atomic>
 
 namespace assay::engine {
 
@@ -43,6 +43,8 @@ struct Forward::Parts {
     Workers workers;
     Rotation rotation;
     Buffers buffers{};
+    std::uint64_t weight_bytes = 0;
+    std::atomic<std::uint64_t> blocks = 0;
 };
 
 class Forward::Step {
@@ -77,6 +79,7 @@ class Forward::Step {
     // Of rows of weight.size() values, rounded where the mode says so; may be in place.
     void normalise(const Vector& weight, std::int64_t rows, const float* x, Rows& out);
     Product product(const Matrix& w, Rows& x, Rows& y);
+    void multiply(std::span<const Product> products);
 
     void attention(int layer);
     void begin_trace();

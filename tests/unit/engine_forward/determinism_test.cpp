@@ -140,6 +140,21 @@ TEST_CASE("a cancelled pass leaves its sequence as it was") {
     CHECK(same_bits(got, {want.end() - static_cast<std::ptrdiff_t>(got.size()), want.end()}));
 }
 
+TEST_CASE("rows that are computed together read weights and blocks once") {
+    const Ids ids(64, 3);
+    for (Compute compute : {Compute::F32, Compute::Bf16}) {
+        Rig together(compute, 2), alone(compute, 2);
+        together.whole(ids);
+        alone.in_pieces(ids, {}); // one by one
+        const ForwardWork a = together.forward.work(), b = alone.forward.work();
+        CHECK(a.weight_bytes * 20 < b.weight_bytes);
+        CHECK(a.blocks * 5 < b.blocks);
+        CHECK(b.weight_bytes < a.weight_bytes * 64 + 1); // no more than as many passes
+        // One group of 64 rows: eight blocks, of two heads, in each of four layers, at most.
+        CHECK(a.blocks <= 8u * 2 * 4);
+    }
+}
+
 TEST_CASE("a pass in bf16 takes pages of floats, and one in float no pages of bf16") {
     Rig rig(Compute::Bf16), wide(Compute::F32);
     const Ids ids = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};

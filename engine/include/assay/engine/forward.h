@@ -53,6 +53,12 @@ class Probe {
     virtual void final_norm(std::int64_t rows, const float* hidden) = 0; // rows with logits
 };
 
+// What the passes of a Forward have read, in all: neither depends on the machine.
+struct ForwardWork {
+    std::uint64_t weight_bytes = 0; // a matrix once a pass, however many rows it is multiplied with
+    std::uint64_t blocks = 0;       // of the cache, once for all rows that attend to it together
+};
+
 class Forward {
   public:
     // Refers to both, which must live longer.
@@ -64,6 +70,7 @@ class Forward {
     // One call at a time.
     std::vector<float> run(std::span<const Chunk> chunks, const Cancel& cancel,
                            Probe* probe = nullptr);
+    ForwardWork work() const; // not during a call
 
   private:
     class Step;
