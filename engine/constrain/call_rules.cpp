@@ -3,6 +3,7 @@
 #include "assay/base/text.h"
 #include "chat/markers.h"
 #include "constrain/number_rules.h"
+#include "constrain/pattern_rules.h"
 #include "constrain/schema_merge.h"
 #include "constrain/text_rules.h"
 
@@ -156,7 +157,9 @@ PlaceId CallRules::place(const Alternative& one, Way way, Value value, PlaceId n
     if (way == Way::Text && one.kind == Kind::Literal)
         return grammar_.literal(literal_text(one), next);
     if (way == Way::Text && one.kind == Kind::String) {
-        if (one.pattern) refuse(one.where, "pattern", "cannot be enforced while decoding");
+        if (one.pattern && !not_first(one, value).empty())
+            refuse(one.where, "pattern", "cannot be enforced beside other types in a tool call");
+        if (one.pattern) return pattern(grammar_, *one.pattern, one.where, false, next);
         return text(grammar_, {.min = one.min, .max = one.max, .not_first = not_first(one, value)},
                     next);
     }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace assay::engine {
@@ -61,6 +62,9 @@ class Grammar {
     PlaceId call(RuleId rule, PlaceId next, bool nest);
     LoopId loop(std::uint32_t min, std::uint32_t max, PlaceId next);
     PlaceId count(LoopId loop); // its body is set later, with in_loop() for all places of it
+    void set_targets(PlaceId split, std::vector<PlaceId> targets) {
+        places_[split].targets = std::move(targets);
+    }
     void set_body(PlaceId count, PlaceId body) { places_[count].targets = {body}; }
     void in_loop(LoopId loop) { loop_ = loop; } // for the places made from now on; -1: none
     void in_region(Region region) { region_ = region; }

@@ -1,6 +1,7 @@
 #include "constrain/json_rules.h"
 
 #include "constrain/number_rules.h"
+#include "constrain/pattern_rules.h"
 #include "constrain/schema_merge.h"
 #include "constrain/text_rules.h"
 
@@ -80,7 +81,8 @@ PlaceId JsonRules::alternative(const Alternative& one, PlaceId next) {
 
 PlaceId JsonRules::string(const Alternative& one, PlaceId next) {
     PlaceId quote = grammar_.range('"', '"', next);
-    if (one.pattern) refuse(one.where, "pattern", "cannot be enforced while decoding");
+    if (one.pattern)
+        return grammar_.range('"', '"', pattern(grammar_, *one.pattern, one.where, true, quote));
     TextRule rule{.json = true, .min = one.min, .max = one.max};
     return grammar_.range('"', '"', text(grammar_, rule, quote));
 }

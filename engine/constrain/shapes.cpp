@@ -334,6 +334,8 @@ class Shapes::Reader {
         if (pattern == schema.end()) return;
         if (!pattern->is_string()) refuse(made.where, "pattern", "must be a string");
         made.pattern = pattern->get<std::string>();
+        if (schema.contains("minLength") || schema.contains("maxLength"))
+            refuse(made.where, "pattern", "cannot be enforced beside minLength and maxLength");
     }
 
     // A bound as a whole number: `up`, the next one above, for one that is not.

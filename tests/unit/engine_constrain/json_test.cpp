@@ -55,6 +55,17 @@ const std::vector<Case>& cases() {
         {R"({"type": "string", "minLength": 2, "maxLength": 3})",
          {R"("ab")", R"("abc")", "\"\xC3\xA9\xC3\xA9\"", R"("\ud83d\ude00\n")"},
          {R"("")", R"("a")", R"("abcd")", "\"\xC3\xA9\""}},
+        {R"({"type": "string", "pattern": "^[A-Z]{2,3}-\\d+(?:\\.[a-f])?$"})",
+         {R"("AB-1")", R"("ABC-123.f")"},
+         {R"("A-1")", R"("ABCD-1")", R"("AB-")", R"("AB-1.g")", R"("AB-1.")", R"(" AB-1")"}},
+        {R"({"type": "string", "pattern": "a+b|^x"})",
+         {R"("aab")", R"("..ab.\n")", R"("x")", R"("xyz")",
+          "\"\xC3\xA9"
+          "ab\""},
+         {R"("")", R"("zx")", R"("a")", R"("ab<")"}},
+        {R"({"type": "string", "pattern": "^[^e\"]*\\s$"})",
+         {R"(" ")", R"("a\n")", "\"\xC3\xA8 \""},
+         {R"("e ")", R"("\" ")", R"("a")"}},
         {R"({"enum": ["red", "gr\u00fcn", 5, null, {"a": [1]}]})",
          {R"("red")", "\"gr\xC3\xBCn\"", "5", "null", R"({"a":[1]})"},
          {R"("re")", "red", "55", R"("blue")"}},
@@ -179,7 +190,7 @@ TEST_CASE("the accepted texts are valid JSON by the schema, and the rejected one
 }
 
 TEST_CASE("what cannot be enforced is refused, with keyword and place") {
-    std::vector<std::pair<const char*, const char*>> refused{
+    std::vector<std::pair<const char*, const char*>> refused {
         {R"({"properties": {"a/b": {"not": {}}}})", "schema/properties/a~1b: not:"},
         {R"({"type": "strin"})", "schema: type: \"strin\" is not a type"},
         {R"({"items": {"multipleOf": 3}})", "schema/items: multipleOf:"},
@@ -211,6 +222,10 @@ TEST_CASE("what cannot be enforced is refused, with keyword and place") {
         {R"({"properties": {"a": false}})", "schema/properties/a: nothing fits it"},
         {"7", "schema: nothing fits it, or it is no schema"},
         {"{", "schema: it is not JSON"},
+        {R"x({"type": "string", "pattern": "(?=a)"})x", "schema: pattern: cannot be enforced while"},
+        {R"({"type": "string", "pattern": "(a)\\1"})", "schema: pattern: cannot be enforced while"},
+        {R"({"type": "string", "pattern": "a", "maxLength": 3})", "schema: pattern: cannot be"},
+        {R"({"type": "string", "pattern": "^</mm:think>$"})", "schema: no value fits it"},
         {R"({"uniqueItems": true})", "schema: uniqueItems:"},
     };
     for (auto [schema, message] : refused) {

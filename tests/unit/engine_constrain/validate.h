@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <regex>
 #include <string>
 
 namespace validate {
@@ -106,6 +107,10 @@ inline bool valid(const Json& value, const Json& schema, const Json& root) {
     if (value.is_number()) return valid_number(value.get<double>(), schema);
     if (value.is_string()) {
         std::size_t length = characters(value.get<std::string>());
+        if (schema.contains("pattern") &&
+            !std::regex_search(value.get<std::string>(),
+                               std::regex(schema["pattern"].get<std::string>())))
+            return false;
         return length >= schema.value("minLength", 0u) &&
                (!schema.contains("maxLength") || length <= schema["maxLength"]);
     }
