@@ -222,7 +222,7 @@ class Tracer {
         recorder_.begin_chunk(first, count);
         Chunk chunk{&sequence_,
                     ids_.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
-                    Logits::All};
+                    Logits::All, given_in(first, count)};
         logits_ = forward_.run({&chunk, 1}, cancel, &recorder_);
         for (std::int64_t i = 0; i < count; ++i) {
             std::span<const float> row = row_of_logits(i);
@@ -234,6 +234,23 @@ class Tracer {
         }
         const std::span<const float> end = row_of_logits(count - 1);
         next_.assign(end.begin(), end.end());
+    }
+
+    // The part of the given rows that lies in a chunk.
+    std::vector<GivenRows> given_in(std::int64_t first, std::int64_t count) const {
+        std::vector<GivenRows> out;
+        const auto width = static_cast<std::int64_t>(config_.hidden);
+        for (const GivenRows& given : options_.given) {
+            const auto rows = static_cast<std::int64_t>(given.rows.size()) / width;
+            const std::int64_t begin = std::max(first, given.first);
+            const std::int64_t end = std::min(first + count, given.first + rows);
+            if (begin >= end) continue;
+            out.push_back({begin - first,
+                           given.rows.subspan(
+                               static_cast<std::size_t>((begin - given.first) * width),
+                               static_cast<std::size_t>((end - begin) * width))});
+        }
+        return out;
     }
 
     std::span<const float> row_of_logits(std::int64_t row) const {

@@ -62,10 +62,13 @@ const std::vector<Library> kLibraries = {
     {"nlohmann_json", {"nlohmann/"}, {"nlohmann_json::"}},
     {"pcre2", {"pcre2.h"}, {"PkgConfig::pcre2"}},
     {"seccomp", {"seccomp.h"}, {"PkgConfig::seccomp"}},
+    {"spng", {"spng.h"}, {"PkgConfig::spng"}},
     {"sqlite3", {"sqlite3.h"}, {"PkgConfig::SQLITE3"}},
     {"tomlplusplus", {"toml++/"}, {"tomlplusplus::"}},
+    {"turbojpeg", {"turbojpeg.h"}, {"PkgConfig::turbojpeg"}},
     {"utf8proc", {"utf8proc.h"}, {"PkgConfig::utf8proc"}},
     {"vterm", {"vterm.h"}, {"PkgConfig::vterm"}},
+    {"webp", {"webp/"}, {"PkgConfig::webp"}},
     {"zlib", {"zlib.h"}, {"ZLIB::"}},
     {"zstd", {"zstd.h"}, {"PkgConfig::ZSTD"}},
 };
@@ -245,6 +248,10 @@ TEST_CASE("the guards see a planted mistake") {
     CHECK(refused("assay_io", "<seccomp.h>"));
     CHECK(refused("assay_base", "<zlib.h>"));
     CHECK(refused("assay_base", "<cuda_runtime.h>"));
+    CHECK(refused("assay_models", "<spng.h>"));
+    CHECK(refused("assay_models", "<turbojpeg.h>"));
+    CHECK(refused("assay_models", "<webp/decode.h>"));
+    CHECK_FALSE(refused("assay_engine", "<webp/decode.h>"));
     CHECK_FALSE(refused("assay_base", "<sys/stat.h>"));
     CHECK_FALSE(refused("assay_kernels", "<vector>"));
     CHECK_FALSE(refused("assay", "<git2.h>"));

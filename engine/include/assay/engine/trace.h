@@ -20,6 +20,7 @@ struct TraceOptions {
     int greedy = 32;                               // tokens of a greedy continuation
     int chunk = 512; // tokens of one pass over the layers: changes no bit
     int threads = 1;
+    std::vector<GivenRows> given{}; // of the prompt: features of pictures and videos
 };
 
 // The bytes of a safetensors file. Per row: rows, logit_rows, hidden, attn_out, mlp_out,
