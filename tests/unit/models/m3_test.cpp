@@ -47,8 +47,8 @@ TEST_CASE("a further turn appends to the ids of the one before, and computes onl
     auto model = rig.model();
     std::vector<MessageRef> messages = {user_message("List the files, please.")};
     const Completion first = model->complete(Rig::request(messages), {}, rig.cancel);
-    CHECK(first.completion_ids.size() == 24);
-    CHECK(first.logprobs.size() == 24);
+    CHECK(first.completion_ids.size() == first.usage.completion_tokens);
+    CHECK(first.logprobs.size() == first.completion_ids.size());
     CHECK(first.usage.prompt_tokens == first.prompt_ids.size());
     CHECK(first.template_hash.has_value());
 
@@ -181,7 +181,7 @@ TEST_CASE("a bare text is continued as it stands, and ids are scored as they wer
 
 TEST_CASE("a prompt that does not fit is the agent's affair, a wrong request the harness's") {
     Rig rig;
-    auto model = rig.model("@cache=200K");
+    auto model = rig.model("@cache=100K");
     const std::uint64_t context = *model->capabilities().context_tokens;
     CHECK(context < 400);
     auto fault_of = [&](const CompletionRequest& request) {
