@@ -46,6 +46,8 @@ class OpenEngine final : public Engine {
             no_template_ = e;
         }
         if (source_) chat_ = ChatTemplate::compile(source_->text, source_->name);
+        if (checkpoint_->config().vision)
+            vision_ = VisionModel::create(*checkpoint_, options_.compute, options_.threads);
         batcher_ = std::make_unique<Batcher>(checkpoint_->config().text,
                                              checkpoint_->weights().text, batcher_options());
     }
@@ -53,6 +55,7 @@ class OpenEngine final : public Engine {
     const Checkpoint& checkpoint() const override { return *checkpoint_; }
     const EngineOptions& options() const override { return options_; }
     Batcher& batcher() const override { return *batcher_; }
+    VisionModel* vision() const override { return vision_.get(); }
     const std::vector<std::int32_t>& stop_ids() const override { return config_.stop_ids; }
     const SamplerSettings& sampling() const override { return config_.sampling; }
 
@@ -119,6 +122,7 @@ class OpenEngine final : public Engine {
     std::optional<TemplateSource> source_;
     std::optional<Error> no_template_;
     std::unique_ptr<ChatTemplate> chat_;
+    std::unique_ptr<VisionModel> vision_;
     std::unique_ptr<Batcher> batcher_;
 };
 

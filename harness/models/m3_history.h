@@ -3,6 +3,7 @@
 #pragma once
 
 #include "assay/api/model.h"
+#include "assay/engine/batcher.h"
 
 #include <cstdint>
 #include <list>
@@ -15,12 +16,14 @@
 namespace assay {
 
 struct M3Turn {
-    std::optional<Id> id;          // of the completion, if the caller will know it by one
-    std::size_t messages = 0;      // of its prompt
-    std::string prompt, raw;       // text of the prompt, and what the model wrote
-    std::string message;           // what was made of it, as to_json()
-    std::vector<std::int32_t> ids; // prompt and completion
-    bool ended = false;            // the last id is one that ends completions
+    std::optional<Id> id;                 // of the completion, if the caller will know it by one
+    std::size_t messages = 0;             // of its prompt
+    std::string prompt, raw;              // text of the prompt, and what the model wrote
+    std::string message;                  // what was made of it, as to_json()
+    std::vector<std::int32_t> ids;        // prompt and completion
+    std::vector<engine::MediaRows> media; // of the prompt
+    std::vector<Digest> images;           // of the prompt's messages
+    bool ended = false;                   // the last id is one that ends completions
 };
 
 class M3History {

@@ -4,14 +4,14 @@
 #include "assay/engine/constrain.h"
 #include "assay/engine/engine.h"
 #include "factories.h"
-#include "m3_conversation.h"
-#include "m3_history.h"
 #include "m3_output.h"
+#include "m3_prompt.h"
 #include "m3_spec.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 
 namespace assay {
@@ -19,13 +19,6 @@ namespace assay {
 namespace {
 
 constexpr std::size_t kToEnd = 256; // tokens that the end of a constrained answer may take
-
-struct Prompt {
-    std::vector<std::int32_t> ids;
-    std::string text;
-    std::size_t known = 0; // ids that the request's parent has already
-    std::optional<std::uint64_t> broken;
-};
 
 engine::SamplerSettings sampler_settings(engine::SamplerSettings out, const Sampling& wanted) {
     out.temperature = wanted.temperature.value_or(out.temperature);
@@ -52,11 +45,12 @@ std::size_t calls_in(const std::vector<MessageRef>& messages) {
 
 class M3Model final : public Model {
   public:
-    M3Model(std::string name, const M3Spec& spec, int top_logprobs)
+    M3Model(std::string name, const M3Spec& spec, const ModelOptions& options)
         : name_(std::move(name))
         , spec_(spec)
-        , top_logprobs_(top_logprobs)
-        , engine_(engine::Engine::open(spec.checkpoint, spec.engine)) {
+        , top_logprobs_(options.top_logprobs)
+        , engine_(engine::Engine::open(spec.checkpoint, spec.engine))
+        , prompter_(*engine_, options.blobs) {
         engine_->tokenizer(); // throws if there is none
         engine_->render(R"({"messages":[{"role":"user","content":"Hello"}]})");
     }
@@ -80,6 +74,7 @@ class M3Model final : public Model {
     ModelCapabilities capabilities() const override {
         ModelCapabilities can;
         can.tools = can.streaming = can.token_ids = can.score = can.deterministic = true;
+        can.images = prompter_.sees_images();
         can.context_tokens = static_cast<std::uint64_t>(engine_->batcher().context());
         return can;
     }
@@ -89,7 +84,9 @@ class M3Model final : public Model {
         cancel.check();
         const std::string thinking = thinking_of(request.sampling);
         const std::vector<ToolSpec> tools = tools_of(request);
-        Prompt prompt = prompt_of(request, tools, thinking);
+        const auto began = std::chrono::steady_clock::now();
+        M3Prompt prompt = prompter_.prompt(request, tools, thinking, cancel);
+        const std::chrono::duration<double> seen = std::chrono::steady_clock::now() - began;
         M3Output output(*engine_,
                         {mode_of(thinking), m3_tools(tools), request.sampling.stop,
                          request.raw_prompt.has_value()},
@@ -97,7 +94,9 @@ class M3Model final : public Model {
         engine::GenerateRequest wanted = generation(request, prompt);
         wanted.constraint = constraint(request, tools, mode_of(thinking), wanted.max_tokens);
         const engine::Generation made = generate(std::move(wanted), request, output, cancel);
-        return completion(request, std::move(prompt), output, made);
+        Completion out = completion(request, std::move(prompt), output, made);
+        out.prefill_seconds += seen.count(); // pictures are looked at, words tokenised
+        return out;
     } catch (const ModelError&) {
         throw;
     } catch (const Error& e) {
@@ -130,71 +129,7 @@ class M3Model final : public Model {
         return request.tools;
     }
 
-    Prompt prompt_of(const CompletionRequest& request, const std::vector<ToolSpec>& tools,
-                     const std::string& thinking) {
-        Prompt out;
-        if (request.raw_prompt) {
-            out.text = utf8_clean(*request.raw_prompt);
-            out.ids = engine_->tokenizer().encode(out.text);
-            return out;
-        }
-        M3Conversation conversation = m3_conversation(request.messages, tools, thinking, true);
-        if (!conversation.images.empty())
-            throw ModelError(ModelFault::BadRequest, "model m3: images are not supported");
-        out.text = engine_->render(conversation.json);
-        auto turn = history_.find(request.parent, out.text, request.messages);
-        std::optional<std::string_view> rest;
-        if (turn) rest = continuation(*turn, out.text, request, tools, thinking);
-        if (rest) {
-            out.ids = turn->ids;
-            if (request.parent && turn->id == request.parent) out.known = out.ids.size();
-        } else if (turn) {
-            const std::string before = turn->prompt + turn->raw;
-            out.broken = static_cast<std::uint64_t>(
-                std::mismatch(before.begin(), before.end(), out.text.begin(), out.text.end())
-                    .first -
-                before.begin());
-        }
-        const auto more = engine_->tokenizer().encode(rest.value_or(out.text));
-        out.ids.insert(out.ids.end(), more.begin(), more.end());
-        return out;
-    }
-
-    // The text behind the ids of an earlier turn; nullopt: the prompt does not continue it.
-    std::optional<std::string_view> continuation(const M3Turn& turn, std::string_view text,
-                                                 const CompletionRequest& request,
-                                                 const std::vector<ToolSpec>& tools,
-                                                 const std::string& thinking) const {
-        if (!text.starts_with(turn.prompt)) return std::nullopt;
-        const std::string end = end_text(turn);
-        const std::string_view after = text.substr(turn.prompt.size());
-        if (after.starts_with(turn.raw)) {
-            const std::string_view tail = after.substr(turn.raw.size());
-            if (!turn.ended) return tail;
-            if (tail.starts_with(end)) return tail.substr(end.size());
-        }
-        // The template may write a turn otherwise than the model did: the model's own words count.
-        if (turn.messages >= request.messages.size() || end.empty() ||
-            to_json(*request.messages[turn.messages]) != turn.message)
-            return std::nullopt;
-        const std::string up_to =
-            engine_->render(m3_conversation(std::span(request.messages).first(turn.messages + 1),
-                                            tools, thinking, false)
-                                .json);
-        const std::size_t at = up_to.rfind(end);
-        if (!text.starts_with(up_to) || at == std::string::npos || at < turn.prompt.size())
-            return std::nullopt;
-        return text.substr(at + (turn.ended ? end.size() : 0));
-    }
-
-    // What ends a turn in the text of a prompt.
-    std::string end_text(const M3Turn& turn) const {
-        if (turn.ended) return engine_->tokenizer().decode(std::span(&turn.ids.back(), 1));
-        const auto& stops = engine_->stop_ids();
-        return stops.empty() ? "" : engine_->tokenizer().decode(std::span(&stops.front(), 1));
-    }
-
-    engine::GenerateRequest generation(const CompletionRequest& request, const Prompt& prompt) {
+    engine::GenerateRequest generation(const CompletionRequest& request, const M3Prompt& prompt) {
         const std::int64_t context = engine_->batcher().context();
         const auto size = static_cast<std::int64_t>(prompt.ids.size());
         if (size >= context)
@@ -203,6 +138,7 @@ class M3Model final : public Model {
                 fmt::format("model m3: the prompt has {} tokens, the context {}", size, context));
         engine::GenerateRequest out;
         out.prompt = prompt.ids;
+        out.media = prompt.media;
         out.sampling = sampler_settings(engine_->sampling(), request.sampling);
         out.seed_key = request.seed.text();
         out.max_tokens = context - size;
@@ -273,7 +209,7 @@ class M3Model final : public Model {
         }
     }
 
-    Completion completion(const CompletionRequest& request, Prompt prompt, const M3Output& output,
+    Completion completion(const CompletionRequest& request, M3Prompt prompt, const M3Output& output,
                           const engine::Generation& made) {
         Completion out;
         out.message = output.message(calls_in(request.messages) + 1);
@@ -303,7 +239,7 @@ class M3Model final : public Model {
         return out;
     }
 
-    void remember(const CompletionRequest& request, Prompt prompt, const M3Output& output,
+    void remember(const CompletionRequest& request, M3Prompt prompt, const M3Output& output,
                   const Completion& made) {
         M3Turn turn;
         turn.id = request.completion;
@@ -311,10 +247,12 @@ class M3Model final : public Model {
         turn.prompt = std::move(prompt.text);
         turn.raw = output.raw();
         turn.message = to_json(made.message);
+        turn.media = std::move(prompt.media);
+        turn.images = std::move(prompt.images);
         turn.ids = std::move(prompt.ids);
         turn.ids.insert(turn.ids.end(), made.completion_ids.begin(), made.completion_ids.end());
         turn.ended = output.ended();
-        history_.add(std::move(turn));
+        prompter_.remember(std::move(turn));
     }
 
     const std::string name_;
@@ -323,14 +261,13 @@ class M3Model final : public Model {
     std::once_flag vocabulary_made_;
     std::shared_ptr<const engine::Vocabulary> vocabulary_; // outlives the engine's last call
     std::shared_ptr<engine::Engine> engine_;
-    M3History history_;
+    M3Prompter prompter_;
 };
 
 } // namespace
 
 std::unique_ptr<Model> make_m3_model(std::string_view rest, const ModelOptions& options) {
-    return std::make_unique<M3Model>("m3:" + std::string(rest), parse_m3_spec(rest),
-                                     options.top_logprobs);
+    return std::make_unique<M3Model>("m3:" + std::string(rest), parse_m3_spec(rest), options);
 }
 
 } // namespace assay

@@ -1,6 +1,7 @@
 // The engine as a model: conversations that grow token by token, whatever becomes of their text.
 #include "assay/models/models.h"
 #include "catch.h"
+#include "fake_trial.h"
 #include "m3_output.h"
 #include "m3_spec.h"
 #include "tiny_checkpoint.h"
@@ -232,6 +233,50 @@ TEST_CASE("a random model makes valid calls, or a valid answer, where that is as
                Catch::Contains("\"answer\""));
     request.sampling.response_schema = R"({"type":"integer","multipleOf":0.3})";
     CHECK_THROWS_WITH(model->complete(request, {}, rig.cancel), Catch::Contains("multipleOf"));
+}
+
+TEST_CASE("pictures are seen, once, and the same words beside another one are not the same") {
+    Rig rig;
+    test::MemoryBlobs blobs;
+    const std::string data = ASSAY_TEST_DATA;
+    auto put = [&](const char* name) {
+        return blobs.put(RealFileSystem().read(data + "/m3/vl/" + name), "image/png");
+    };
+    ModelOptions options;
+    options.blobs = &blobs;
+    auto model = make_model("m3:" + rig.folder.path().string(), options);
+    CHECK(model->capabilities().images);
+    auto shown = [](const BlobRef& image) -> MessageRef {
+        Message message;
+        message.parts = {TextPart{"What is this? "}, ImagePart{image}, TextPart{" Say it."}};
+        return std::make_shared<const Message>(message);
+    };
+    const auto pictures = std::pair{put("image0.png"), put("image1.png")};
+    std::vector<MessageRef> messages = {shown(pictures.first)};
+    const Completion first = model->complete(Rig::request(messages), {}, rig.cancel);
+    CHECK(std::count(first.prompt_ids.begin(), first.prompt_ids.end(), 1025) > 3);
+    const Completion other =
+        model->complete(Rig::request({shown(pictures.second)}, 7), {}, rig.cancel);
+    CHECK(other.usage.cached_tokens < first.usage.prompt_tokens / 2);
+
+    messages.push_back(Rig::said(first));
+    messages.push_back(user_message("And now?"));
+    CompletionRequest next = Rig::request(messages, 1);
+    next.parent = Id::derive("call0");
+    const Completion second = model->complete(next, {}, rig.cancel);
+    CHECK_FALSE(second.prefix_broken);
+    CHECK(second.usage.cached_tokens == all_ids(first).size() - 1);
+    messages[0] = shown(pictures.second);
+    next = Rig::request(messages, 1);
+    next.parent = Id::derive("call0");
+    CHECK(model->complete(next, {}, rig.cancel).prefix_broken);
+
+    auto blind = rig.model();
+    CHECK_THROWS_WITH(blind->complete(Rig::request(messages), {}, rig.cancel),
+                      Catch::Contains("images"));
+    BlobRef wrong = blobs.put("no picture", "image/png");
+    CHECK_THROWS_WITH(model->complete(Rig::request({shown(wrong)}), {}, rig.cancel),
+                      Catch::Contains("image/png"));
 }
 
 TEST_CASE("specs of the engine") {

@@ -14,6 +14,7 @@
 #include "assay/engine/conversation.h"
 #include "assay/engine/template.h"
 #include "assay/engine/tokenizer.h"
+#include "assay/engine/vision.h"
 
 #include <map>
 #include <memory>
@@ -45,6 +46,7 @@ class Engine {
     // For what a request owns, which may live a little longer than the engine.
     virtual std::shared_ptr<const Tokenizer> share_tokenizer() const = 0;
     virtual Batcher& batcher() const = 0;
+    virtual VisionModel* vision() const = 0; // nullptr: the checkpoint has none
     // Ids that end a completion, by generation_config.json, config.json or the tokenizer's
     // configuration, the first that names any.
     virtual const std::vector<std::int32_t>& stop_ids() const = 0;
