@@ -22,7 +22,7 @@ struct TinyCheckpoint {
         random_.seed(seed);
         RealFileSystem files;
         files.make_folders(folder);
-        const Path data = Path(ASSAY_TEST_DATA) / "m3";
+        const Path data = ASSAY_MODEL_DATA;
         files.write(folder / "config.json", config());
         files.write(folder / "generation_config.json", R"({"eos_token_id": 1020})");
         files.write(folder / "tokenizer.json", files.read(data / "tokenizer/plain.json"));
