@@ -202,6 +202,7 @@ TEST_CASE("what ends a completion") {
     Rig rig(6); // 48 tokens
     CHECK(rig.batcher.context() == 48);
     CHECK(rig.run(ids(9), 5).ended == Ended::MaxTokens);
+    CHECK(rig.run(ids(9), 5).tokens.size() == 5);
     CHECK(rig.run(ids(9), 1000).ended == Ended::ContextFull);
     CHECK(rig.run(ids(9), 1000).tokens.size() == 39);
     CHECK_THROWS_WITH(rig.run(ids(49), 1), Catch::Contains("49 tokens does not fit"));
@@ -270,4 +271,38 @@ TEST_CASE("pictures are told apart by their content, not by their placeholders")
     CHECK(again.cached_tokens == 39);
     CHECK(same(first, again));
     CHECK(same(second, with_picture(0.5f, 2))); // the attack: a hash that lies is believed
+}
+
+TEST_CASE("a picture is the same however its rows are cut") {
+    auto run = [](int step_tokens) {
+        Rig rig(400, {.step_tokens = step_tokens});
+        GenerateRequest request = Rig::request(ids(40), 6);
+        auto rows = std::make_shared<std::vector<float>>();
+        for (int i = 0; i < 12 * 48; ++i) rows->push_back(static_cast<float>(i % 89) / 89 - 0.5f);
+        request.media.push_back({10, rows, 1});
+        return rig.batcher.generate(std::move(request), {}, rig.cancel);
+    };
+    const Generation whole = run(100);
+    for (int step_tokens : {1, 7, 13}) CHECK(same(run(step_tokens), whole));
+}
+
+TEST_CASE("each token is drawn by the seed key and its number in the completion") {
+    const std::string key = "7/task/1/agent/0";
+    Rig rig(400);
+    GenerateRequest request = Rig::request(ids(9), 12, key);
+    request.alternatives = rig.config.vocab;
+    const Generation out = rig.batcher.generate(std::move(request), {}, rig.cancel);
+    REQUIRE(out.tokens.size() == 12);
+    int others = 0;
+    for (std::size_t n = 0; n < out.tokens.size(); ++n) {
+        std::vector<float> logprobs(97);
+        for (const auto& [id, logprob] : out.tokens[n].top)
+            logprobs[static_cast<std::size_t>(id)] = logprob;
+        auto drawn = [&](std::uint64_t number) {
+            return choose(logprobs, {}, {}, {}, draw_for(key, number), 0).id;
+        };
+        CHECK(drawn(n) == out.tokens[n].id);
+        others += drawn(n + 1) != out.tokens[n].id;
+    }
+    CHECK(others > 0); // another number draws something else
 }

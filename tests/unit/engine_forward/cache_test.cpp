@@ -71,6 +71,17 @@ TEST_CASE("no two places of a page overlap") {
     }
 }
 
+TEST_CASE("a copy of a page is all of it") {
+    const TextConfig config = engine::test::small_config();
+    PageCache cache(config, 2 * PageCache::bytes_of_page(config));
+    const int from = cache.take(), to = cache.take();
+    char *source = bytes(cache.keys(from, 0, 0)), *copy = bytes(cache.keys(to, 0, 0));
+    for (std::uint64_t i = 0; i < cache.page_bytes(); ++i)
+        source[i] = static_cast<char>(i % 251 + 1);
+    cache.copy(from, to);
+    CHECK(std::equal(source, source + cache.page_bytes(), copy));
+}
+
 TEST_CASE("pages hold bf16 where a pass in bf16 asks, and sizes are even") {
     TextConfig config = engine::test::small_config();
     CHECK(PageCache::bytes_of_page(config, Compute::Bf16) * 2 == PageCache::bytes_of_page(config));
