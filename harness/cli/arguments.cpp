@@ -382,6 +382,12 @@ void Parser::add_engine_commands() {
     trace->add_option("--tokens", out.engine.tokens, "JSON list of token ids")
         ->type_name("FILE.json")
         ->required();
+    list_option(trace, "--image", out.engine.images,
+                "a picture that the ids have places for; repeat it in their order")
+        ->type_name("FILE");
+    list_option(trace, "--frame", out.engine.frames,
+                "a frame of one video behind the pictures; repeat it in order of time")
+        ->type_name("FILE");
     add_compute(trace, "f32");
     trace->add_option("--out", out.out, "file to write")->type_name("FILE.safetensors")->required();
     trace->add_option("--layers", out.engine.layers, "hidden states, blocks and experts, or not")

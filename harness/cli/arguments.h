@@ -62,6 +62,7 @@ struct EngineArguments {
     Path text;                                 // perplexity
     std::int64_t window = 4096;                // perplexity
     std::string compute, layers = "all", rows = "all";
+    std::vector<std::string> images, frames; // trace: files
     int greedy = 32;
     int threads = 0; // 0: one for each processor
 };

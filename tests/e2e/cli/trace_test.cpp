@@ -54,3 +54,29 @@ TEST_CASE("a trace is a safetensors file with what was asked for") {
         CHECK_FALSE(assay.exists("bad.safetensors"));
     }
 }
+
+TEST_CASE("a trace of ids that stand for pictures and a video") {
+    Binary assay;
+    const std::string model = std::string(ASSAY_SOURCE_DIR) + "/tests/data/m3/vl/";
+    const Json inputs = Json::parse(RealFileSystem().read(model + "inputs.json"));
+    Json ids; // of a picture and a video
+    for (const Json& one : inputs["prompts"])
+        if (one["name"] == "image_and_video") ids = one["ids"];
+    assay.write("ids.json", ids.dump());
+    std::vector<std::string> words = {"engine",   "trace",  model,          "--tokens",
+                                      "ids.json", "--rows", "0,100",        "--greedy",
+                                      "0",        "--out",  "t.safetensors"};
+    CommandResult blind = assay(words);
+    REQUIRE(blind.exit.code == 0);
+    const std::string without = RealFileSystem().read(assay.folder() / "t.safetensors");
+    words.insert(words.end(), {"--image", model + "image1.png"});
+    CommandResult few = assay(words);
+    CHECK(few.exit.code == 64);
+    CHECK_THAT(few.err, Catch::Contains("stands for a picture or video, and no more are given"));
+    for (int i = 0; i < 9; ++i)
+        words.insert(words.end(), {"--frame", model + "frame0" + std::to_string(i) + ".png"});
+    CommandResult run = assay(words);
+    INFO(run.err);
+    REQUIRE(run.exit.code == 0);
+    CHECK(RealFileSystem().read(assay.folder() / "t.safetensors") != without);
+}
