@@ -66,23 +66,10 @@ void block_attention_reference(const BlockAttentionArgs& args) {
     }
 }
 
-void block_max_reference(const BlockMaxArgs& args) {
-    for (std::int64_t h = 0; h < args.heads; ++h)
-        for (std::size_t b = 0; b < args.keys.size(); ++b) {
-            float best = -std::numeric_limits<float>::infinity();
-            for (int j = 0; j < args.tokens[b]; ++j) {
-                float score =
-                    dot(args.q + h * args.q_stride, args.keys[b], args.dim, args.block, j);
-                if (score > best) best = score; // never true of NaN
-            }
-            args.best[h * args.best_stride + static_cast<std::int64_t>(b)] = best;
-        }
-}
-
 std::span<const BlockAttentionVariant> block_attention_variants() {
     static constexpr std::array<BlockAttentionVariant, 2> kVariants = {{
-        {"reference", [] { return true; }, block_attention_reference, block_max_reference},
-        {"avx512", avx512_available, block_attention_avx512, block_max_avx512},
+        {"reference", [] { return true; }, block_attention_reference},
+        {"avx512", avx512_available, block_attention_avx512},
     }};
     return kVariants;
 }

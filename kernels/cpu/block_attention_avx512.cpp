@@ -150,25 +150,6 @@ ASSAY_AVX512 void attend(const BlockAttentionArgs& args, std::int64_t head, Tile
             args.out[(head + h) * args.out_stride + d] = tile.all[h][d] / all_sum[h];
 }
 
-template<int H>
-ASSAY_AVX512 void best_of(const BlockMaxArgs& args, std::int64_t head, Tile& tile) {
-    for (std::size_t b = 0; b < args.keys.size(); ++b) {
-        const std::int64_t tokens = args.tokens[b];
-        scores<H>(args.q + head * args.q_stride, args.q_stride, args.keys[b], args.dim, args.block,
-                  tokens, tile.p);
-        for (int h = 0; h < H; ++h) {
-            __m512 most = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-            for (std::int64_t j = 0; j < tokens; j += 16) {
-                __mmask16 mask = first_lanes(tokens - j);
-                __m512 score = _mm512_maskz_loadu_ps(mask, tile.p[h] + j);
-                most = _mm512_mask_max_ps(most, mask, score, most); // of NaN the other
-            }
-            args.best[(head + h) * args.best_stride + static_cast<std::int64_t>(b)] =
-                _mm512_reduce_max_ps(most);
-        }
-    }
-}
-
 } // namespace
 
 void block_attention_avx512(const BlockAttentionArgs& args) {
@@ -176,13 +157,6 @@ void block_attention_avx512(const BlockAttentionArgs& args) {
     std::int64_t head = 0;
     for (; head + kHeads <= args.heads; head += kHeads) attend<kHeads>(args, head, tile);
     for (; head < args.heads; ++head) attend<1>(args, head, tile);
-}
-
-void block_max_avx512(const BlockMaxArgs& args) {
-    thread_local Tile tile;
-    std::int64_t head = 0;
-    for (; head + kHeads <= args.heads; head += kHeads) best_of<kHeads>(args, head, tile);
-    for (; head < args.heads; ++head) best_of<1>(args, head, tile);
 }
 
 } // namespace assay::kernels
@@ -193,9 +167,6 @@ namespace assay::kernels {
 
 void block_attention_avx512(const BlockAttentionArgs& args) {
     block_attention_reference(args);
-}
-void block_max_avx512(const BlockMaxArgs& args) {
-    block_max_reference(args);
 }
 
 } // namespace assay::kernels

@@ -104,9 +104,6 @@ void block_attention(const Limits& most) {
             report_op("block_attention", variant.name, c.name,
                       4 * work * static_cast<double>(c.heads), 8 * work, seconds, most.flops,
                       most.read);
-            seconds = median_seconds([&] { cases::block_max(variant.block_max, c, data); });
-            report_op("block_max", variant.name, c.name, 2 * work * static_cast<double>(c.heads),
-                      4 * work, seconds, most.flops, most.read);
         }
     }
 }

@@ -61,12 +61,4 @@ inline std::vector<float> attend(void (*run)(const BlockAttentionArgs&),
     return out;
 }
 
-inline std::vector<float> block_max(void (*run)(const BlockMaxArgs&), const BlockAttentionCase& c,
-                                    const BlockAttentionData& data) {
-    std::vector<float> out(static_cast<std::size_t>(c.heads * c.blocks));
-    run({data.q.data(), out.data(), c.heads, c.dim, c.block, c.dim, c.blocks, data.keys,
-         data.tokens});
-    return out;
-}
-
 } // namespace assay::kernels::cases

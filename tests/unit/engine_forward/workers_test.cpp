@@ -31,3 +31,15 @@ TEST_CASE("a thread that is held up holds up its task alone") {
     });
     CHECK(others == 49);
 }
+
+TEST_CASE("a thread that comes late finds the next job's tasks or none, and each is done once") {
+    Workers workers(3);
+    bool good = true;
+    for (int job = 0; job < 5000; ++job) {
+        const std::int64_t count = 2 + job % 3;
+        std::vector<int> done(static_cast<std::size_t>(count)); // gone before the next job begins
+        workers.run(count, [&](std::int64_t i) { done[static_cast<std::size_t>(i)] += job; });
+        for (int one : done) good = good && one == job;
+    }
+    CHECK(good);
+}

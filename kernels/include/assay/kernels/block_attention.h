@@ -1,5 +1,5 @@
-// Attention of one position's query heads over blocks of a cache, and the block maxima that the
-// indexer ranks: the contract that every variant keeps.
+// Attention of some query heads over blocks of keys and values in float: the contract that every
+// variant keeps. fold_block.h has the same with many positions at a time, for a cache.
 //
 // A block holds up to `block` tokens of one KV head: keys as [dim, block] (the values of one
 // dimension side by side, so that tokens fill a register), values as [block, dim]. Only the first
@@ -38,29 +38,16 @@ struct BlockAttentionArgs {
     float scale;
 };
 
-// best[h][b] = max over j of sum_d q[h][d] * key[b][d][j]; NaN counts as the lowest.
-struct BlockMaxArgs {
-    const float* q; // [heads, dim]
-    float* best;    // [heads, number of blocks]
-    std::int64_t heads, dim, block;
-    std::int64_t q_stride, best_stride;
-    std::span<const float* const> keys;
-    std::span<const int> tokens;
-};
-
 struct BlockAttentionVariant {
     const char* name;
     bool (*available)();
     void (*attend)(const BlockAttentionArgs& args);
-    void (*block_max)(const BlockMaxArgs& args);
 };
 
 std::span<const BlockAttentionVariant> block_attention_variants(); // slowest first: the reference
 const BlockAttentionVariant& block_attention_best();
 
 void block_attention_reference(const BlockAttentionArgs& args);
-void block_max_reference(const BlockMaxArgs& args);
 void block_attention_avx512(const BlockAttentionArgs& args);
-void block_max_avx512(const BlockMaxArgs& args);
 
 } // namespace assay::kernels
