@@ -152,7 +152,9 @@ void write_patches(const Media& media, const Normaliser& values, const VisionCon
         const PatchPlace at = place_of(media.grid, config.merge, patch);
         for (std::size_t channel = 0; channel < 3; ++channel)
             for (int t = 0; t < config.temporal_patch; ++t) {
-                const auto frame = static_cast<std::size_t>(at.frame * config.temporal_patch + t);
+                const auto frame = static_cast<std::size_t>(at.frame) *
+                                       static_cast<std::size_t>(config.temporal_patch) +
+                                   static_cast<std::size_t>(t);
                 const Image& image = media.frames[std::min(frame, media.frames.size() - 1)];
                 const auto width = static_cast<std::size_t>(image.size.width);
                 const std::uint8_t* in =

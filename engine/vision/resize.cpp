@@ -45,9 +45,9 @@ Taps taps_of(int at, double scale, int from) {
     const double stretch = std::max(scale, 1.0); // antialiasing: as wide as a pixel of the result
     const double reach = kSupport * stretch, shrink = 1 / stretch;
     const double centre = scale * (at + 0.5);
-    const int end = std::min(from, static_cast<int>(centre + reach + 0.5));
+    const int end = std::min(from, static_cast<int>(std::floor(centre + reach + 0.5)));
     Taps out;
-    out.first = std::max(0, static_cast<int>(centre - reach + 0.5));
+    out.first = std::max(0, static_cast<int>(std::floor(centre - reach + 0.5)));
     double sum = 0;
     for (int j = out.first; j < end; ++j) {
         out.exact.push_back(cubic((j - centre + 0.5) * shrink));
@@ -67,7 +67,7 @@ Filter filter(int from, int to) {
         for (double weight : out.taps.back().exact) largest = std::max(largest, weight);
     }
     while (out.bits < kMostBits &&
-           static_cast<int>(0.5 + largest * (1 << (out.bits + 1))) < kWeightEnd)
+           static_cast<int>(std::floor(0.5 + largest * (1 << (out.bits + 1)))) < kWeightEnd)
         ++out.bits;
     for (Taps& one : out.taps)
         for (double weight : one.exact)
