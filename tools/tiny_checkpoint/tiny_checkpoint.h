@@ -4,8 +4,9 @@
 
 #include "assay/base/fs.h"
 #include "assay/kernels/bf16.h"
-#include "safetensors_writer.h"
+#include "written_tensors.h"
 
+#include <cmath>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ struct TinyCheckpoint {
     int block = 16, top_blocks = 4;
     int experts = 4, max_positions = 65536;
     unsigned seed = 1;
+    // Of the text model's linear layers. Expanded: what the quantised values are, as F32.
+    enum class Format { Bf16, Mxfp8, Nvfp4ModelOpt, Nvfp4Compressed } format = Format::Bf16;
+    bool expanded = false;
 
     void write(const Path& folder) {
         random_.seed(seed);
@@ -82,6 +86,68 @@ struct TinyCheckpoint {
     void matrix(const std::string& name, int rows, int columns, bool wide = false) {
         add(name + ".weight", {rows, columns}, 1.7 / std::sqrt(columns), 0, wide);
     }
+
+    static double e4m3(int code) { // without its specials
+        const int exponent = (code >> 3) & 15, mantissa = code & 7;
+        const double size =
+            exponent == 0 ? mantissa / 8.0 / 64 : (1 + mantissa / 8.0) * std::exp2(exponent - 7);
+        return (code & 128) != 0 ? -size : size;
+    }
+    static double e2m1(int code) {
+        constexpr double sizes[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+        return (code & 8) != 0 ? -sizes[code & 7] : sizes[code & 7];
+    }
+    int code_e4m3(bool sign) { // of 1/4 to 15/8
+        const auto bits = static_cast<int>(random_());
+        return (sign ? bits & 128 : 0) | ((5 + (bits & 0xff00) / 0x100 % 3) << 3) | (bits & 7);
+    }
+
+    void linear(const std::string& name, int rows, int columns) {
+        if (format == Format::Bf16) return matrix(name, rows, columns);
+        const bool narrow = format != Format::Mxfp8;
+        const int group = narrow ? 16 : 32;
+        const double global = narrow ? 1.0 / 32 : 1;
+        std::string weight, scales;
+        std::vector<float> values;
+        for (int r = 0; r < rows; ++r)
+            for (int at = 0; at < columns; at += group) {
+                const int code = narrow ? code_e4m3(false) : 123 + static_cast<int>(random_() % 3);
+                const double scale = narrow ? e4m3(code) * global : std::exp2(code - 127);
+                scales += static_cast<char>(code);
+                add_group(group, narrow, scale, weight, values);
+            }
+        if (expanded)
+            return tensors_.push_back({name + ".weight", "F32", {rows, columns}, bytes_of(values)});
+        const std::vector<std::int64_t> blocks = {rows, columns / group};
+        if (!narrow) {
+            tensors_.push_back({name + ".weight", "F8_E4M3", {rows, columns}, weight});
+            tensors_.push_back({name + ".weight_scale_inv", "U8", blocks, scales});
+            return;
+        }
+        const bool packed = format == Format::Nvfp4Compressed;
+        const auto factor = static_cast<float>(packed ? 1 / global : global);
+        tensors_.push_back(
+            {name + (packed ? ".weight_packed" : ".weight"), "U8", {rows, columns / 2}, weight});
+        tensors_.push_back({name + ".weight_scale", "F8_E4M3", blocks, scales});
+        tensors_.push_back({name + (packed ? ".weight_global_scale" : ".weight_scale_2"), "F32",
+                            packed ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{},
+                            bytes_of(std::vector<float>{factor})});
+    }
+    void add_group(int size, bool narrow, double scale, std::string& weight,
+                   std::vector<float>& values) {
+        for (int i = 0; i < size; i += 2) {
+            const int low = narrow ? static_cast<int>(random_() % 16) : code_e4m3(true);
+            const int high = narrow ? static_cast<int>(random_() % 16) : code_e4m3(true);
+            for (int code : {low, high})
+                values.push_back(static_cast<float>((narrow ? e2m1(code) : e4m3(code)) * scale));
+            if (narrow) {
+                weight += static_cast<char>(low | (high << 4)); // the low nibble is the first
+            } else {
+                weight += static_cast<char>(low);
+                weight += static_cast<char>(high);
+            }
+        }
+    }
     void norm(const std::string& name, int size) { add(name + ".weight", {size}, 0.3); }
 
     void text() {
@@ -96,15 +162,15 @@ struct TinyCheckpoint {
         norm(at + "input_layernorm", hidden);
         norm(at + "post_attention_layernorm", hidden);
         const std::string attention = at + "self_attn.";
-        matrix(attention + "q_proj", 64, hidden);
-        matrix(attention + "k_proj", 32, hidden);
-        matrix(attention + "v_proj", 32, hidden);
-        matrix(attention + "o_proj", hidden, 64);
+        linear(attention + "q_proj", 64, hidden);
+        linear(attention + "k_proj", 32, hidden);
+        linear(attention + "v_proj", 32, hidden);
+        linear(attention + "o_proj", hidden, 64);
         norm(attention + "q_norm", 16);
         norm(attention + "k_norm", 16);
         if (!sparse) return mlp(at + "mlp.", 96, "gate_proj", "up_proj", "down_proj");
-        matrix(attention + "index_q_proj", 32, hidden);
-        matrix(attention + "index_k_proj", 16, hidden);
+        linear(attention + "index_q_proj", 32, hidden);
+        linear(attention + "index_k_proj", 16, hidden);
         norm(attention + "index_q_norm", 16);
         norm(attention + "index_k_norm", 16);
         const std::string moe = at + "block_sparse_moe.";
@@ -115,9 +181,9 @@ struct TinyCheckpoint {
         mlp(moe + "shared_experts.", 32, "gate_proj", "up_proj", "down_proj");
     }
     void mlp(const std::string& at, int width, const char* gate, const char* up, const char* down) {
-        matrix(at + gate, width, hidden);
-        matrix(at + up, width, hidden);
-        matrix(at + down, hidden, width);
+        linear(at + gate, width, hidden);
+        linear(at + up, width, hidden);
+        linear(at + down, hidden, width);
     }
 
     void affine(const std::string& name, int rows, int columns) {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "assay/engine/checkpoint.h"
-#include "safetensors_writer.h"
+#include "written_tensors.h"
 
 #include <functional>
 #include <map>
