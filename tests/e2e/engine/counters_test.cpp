@@ -61,14 +61,14 @@ TEST_CASE("five attempts compute their prompt once, and a turn only what is new"
 
 TEST_CASE("a small cache, other threads, other company: the same ids and log-probabilities") {
     EngineRun run;
-    run.assay.write_sums(4);
+    run.assay.write_sums(8); // trials at a time, on one engine
     REQUIRE(run(sums("a.db", "max_tokens=40", {"--jobs", "1"})).exit.code == 0);
     CommandResult small =
-        run(sums("b.db", "max_tokens=40,cache=2M,threads=2,step=50", {"--jobs", "4"}));
+        run(sums("b.db", "max_tokens=40,cache=2M,threads=2,step=50", {"--jobs", "8"}));
     INFO(small.out << small.err);
     REQUIRE(small.exit.code == 0);
     const auto a = run.calls("a.db"), b = run.calls("b.db");
-    REQUIRE(a.size() == 4);
+    REQUIRE(a.size() == 8);
     for (const auto& [key, calls] : a) {
         const auto& others = b.at(key);
         REQUIRE(calls.size() == others.size());
