@@ -203,7 +203,12 @@ void Batcher::Parts::work() {
             inbox.clear();
         }
         drop_cancelled();
-        if (const std::vector<Piece> pieces = plan(); !pieces.empty()) step(pieces);
+        try {
+            if (const std::vector<Piece> pieces = plan(); !pieces.empty()) step(pieces);
+        } catch (...) { // a bug of ours: the calls end with it, and not the process
+            const auto running = schedule.running();
+            for (const auto& job : running) fail(job);
+        }
     }
 }
 

@@ -151,7 +151,7 @@ std::int64_t PrefixTree::in_use(std::span<const TokenKey> keys) const {
     const Node* node = root_.get();
     while (keys.size() >= static_cast<std::size_t>(block())) {
         auto [child, shared] = nearest(*node, keys);
-        if (shared < block()) break;
+        if (child == nullptr || shared < block()) break;
         if (cache_.references(child->page) > 1) ++count;
         node = child;
         keys = keys.subspan(static_cast<std::size_t>(block()));
