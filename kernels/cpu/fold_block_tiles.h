@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 namespace assay::kernels {
 
@@ -44,6 +45,13 @@ template<class Words>
 struct Scratch {
     alignas(64) float score[kLines][kMaxBlock];
     alignas(64) std::int32_t p[kLines][kMaxBlock / Words::kTokens];
+
+    // Of the calling thread. On the heap: what is thread_local itself takes room on the stack of
+    // every thread of the process, and those of trials are small.
+    static Scratch& mine() {
+        thread_local const std::unique_ptr<Scratch> scratch(new Scratch);
+        return *scratch;
+    }
 };
 
 // A tile of kVectors has no tail. A masked load would make g++ write all sums to memory each time.
@@ -207,7 +215,7 @@ ASSAY_DOT void values_tile(const Line* lines, const CachedBlock& at, std::int64_
 template<class Words, int L>
 ASSAY_DOT void fold_lines(const Line* lines, const FoldArgs& args, std::int64_t tokens,
                           bool fetch) {
-    thread_local Scratch<Words> scratch;
+    Scratch<Words>& scratch = Scratch<Words>::mine();
     const CachedBlock& at = args.at;
     scores<Words, L>(lines, at, tokens, fetch ? at.values : nullptr, scratch.score);
     float max[L], sum[L];
@@ -227,7 +235,7 @@ ASSAY_DOT void fold_lines(const Line* lines, const FoldArgs& args, std::int64_t 
 template<class Words, int L>
 ASSAY_DOT void rank_lines(const Line* lines, const RankArgs& args, std::int64_t tokens,
                           bool fetch) {
-    thread_local Scratch<Words> scratch;
+    Scratch<Words>& scratch = Scratch<Words>::mine();
     scores<Words, L>(lines, args.at, tokens, fetch ? args.next : nullptr, scratch.score);
     for (int l = 0; l < L; ++l) {
         __m512 most = _mm512_set1_ps(-std::numeric_limits<float>::infinity());

@@ -2,6 +2,9 @@
 #include "assay/base/text.h"
 #include "binary.h"
 
+#include <elf.h>
+
+#include <cstdio>
 #include <regex>
 #include <set>
 
@@ -314,4 +317,23 @@ TEST_CASE("a config file holds what the command line can, and the command line w
     bad = assay({"run", "--config", "bad.toml"});
     CHECK(bad.exit.code == 64);
     CHECK_THAT(bad.err, Catch::Contains("bad.toml:2:1: --attempts: Value 0 not in range"));
+}
+
+// What is thread_local lies on the stack of each thread, and those of trials have 1 MiB.
+TEST_CASE("the binary's threads carry little memory of their own") {
+    std::FILE* file = std::fopen(ASSAY_BINARY, "rb");
+    REQUIRE(file != nullptr);
+    Elf64_Ehdr header{};
+    REQUIRE(std::fread(&header, sizeof header, 1, file) == 1);
+    std::uint64_t bytes = 0;
+    for (int i = 0; i < header.e_phnum; ++i) {
+        Elf64_Phdr part{};
+        REQUIRE(std::fseek(file, static_cast<long>(header.e_phoff) + i * header.e_phentsize,
+                           SEEK_SET) == 0);
+        REQUIRE(std::fread(&part, sizeof part, 1, file) == 1);
+        if (part.p_type == PT_TLS) bytes += part.p_memsz;
+    }
+    std::fclose(file);
+    CHECK(bytes > 0);
+    CHECK(bytes < 64 << 10);
 }
