@@ -20,6 +20,8 @@ namespace {
 constexpr const char* kExitCodes =
     "Exit codes: 0 all attempts ended scored, 1 some ended in error, 2 inconclusive,\n"
     "3 invalid, 64 wrong usage, input or output file, 130 stopped by Ctrl-C or --max-cost.";
+constexpr const char* kServeExitCodes =
+    "Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 failed, 64 wrong usage or input.";
 constexpr const char* kEngineExitCodes =
     "Exit codes: 0 done, 1 failed, 64 wrong usage, input or output file, 130 stopped by Ctrl-C.";
 
@@ -210,6 +212,7 @@ struct Parser {
     void add_engine_commands();
     void add_generating_commands(CLI::App* engine);
     void add_compute(CLI::App* sub, const std::string& otherwise);
+    void add_serve_command();
 };
 
 void Parser::add_run_commands() {
@@ -452,6 +455,43 @@ void Parser::add_generating_commands(CLI::App* engine) {
     perplexity->add_flag("--json", out.json, "as JSON");
 }
 
+void Parser::add_serve_command() {
+    CLI::App* serve = command(
+        &app, "serve", "answer OpenAI and Anthropic requests with a model, see docs/serve.md",
+        kServeExitCodes);
+    serve->add_option("--model", out.serve.model, "model, see `assay list models`")
+        ->type_name("SPEC")
+        ->required();
+    serve->add_option("--name", out.serve.name, "what clients call it; without: the spec")
+        ->type_name("NAME");
+    CLI::Option* listen =
+        serve->add_option("--listen", out.serve.listen, "address; port 0 is any free one")
+            ->type_name("ADDR:PORT")
+            ->capture_default_str();
+    serve->add_option("--socket", out.serve.socket, "a Unix socket, instead of an address")
+        ->type_name("PATH")
+        ->excludes(listen);
+    serve->add_option("--parallel", out.serve.parallel, "calls at a time; others wait in order")
+        ->type_name("N")
+        ->check(from_to(1, 10'000))
+        ->capture_default_str();
+    serve
+        ->add_option("--api-key-env", out.serve.api_key_env,
+                     "variable with the key that clients must show; must be given where --listen "
+                     "is more than this machine")
+        ->type_name("NAME");
+    list_option(serve, "--model-env", out.run.model_env,
+                "variable for the model's provider, NAME or NAME=VALUE")
+        ->type_name("NAME");
+    serve
+        ->add_option("--context-tokens", out.run.context_tokens, "context length of a served model")
+        ->type_name("N")
+        ->check(kNatural);
+    serve->add_option("--model-timeout", out.run.model_timeout, "seconds for one model call")
+        ->type_name("X")
+        ->check(positive(kMostNumber));
+}
+
 Parser::Parser() {
     app.set_version_flag("--version", version_text());
     app.add_flag("--verbose", out.verbose, "log more, to standard error");
@@ -461,6 +501,7 @@ Parser::Parser() {
     add_run_commands();
     add_reading_commands();
     add_engine_commands();
+    add_serve_command();
     add_other_commands();
 }
 

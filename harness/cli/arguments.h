@@ -67,6 +67,14 @@ struct EngineArguments {
     int threads = 0; // 0: one for each processor
 };
 
+struct ServeArguments {
+    std::string model, name;
+    std::string listen = "127.0.0.1:8000";
+    Path socket; // instead of listen
+    int parallel = 8;
+    std::string api_key_env;
+};
+
 struct Arguments {
     std::string command;            // "run", "bench", ...
     RunArguments run;               // run, plan, resume, shell
@@ -84,6 +92,7 @@ struct Arguments {
     double bench_seconds = 3;
     int bench_jobs = 0;
     EngineArguments engine;
+    ServeArguments serve;
 };
 
 struct ParseResult {

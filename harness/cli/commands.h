@@ -31,6 +31,7 @@ int command_shell(const Arguments& arguments);
 int command_doctor(const Arguments& arguments);
 int command_bench(const Arguments& arguments);
 int command_engine(const Arguments& arguments);
+int command_serve(const Arguments& arguments);
 
 // The actions of `assay engine`.
 int engine_generate(const Arguments& arguments);

@@ -8,6 +8,7 @@
 #include "assay/run/plan.h"
 #include "assay/sandboxes/base_image.h"
 #include "environment_record.h"
+#include "model_environment.h"
 #include "recording_source.h"
 #include "registry.h"
 
@@ -18,9 +19,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-
-extern char** environ;
 
 namespace assay {
 
@@ -108,7 +106,7 @@ LiveRun::LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor
     , arguments_(arguments)
     , redactor_(redactor)
     , plan_settings_(PlanSettings::parse(plan.settings)) {
-    read_model_environment();
+    model_environment_ = model_environment(arguments_.model_env, redactor_);
     suite_ = make_suite(find_suite(plan.suite), plan_settings_.suite);
     if (suite_->info().version != plan.suite_version)
         throw Error(ErrorKind::Usage, "the plan was made with version " + plan.suite_version +
@@ -155,28 +153,6 @@ void LiveRun::load_tasks() {
         e.frame("loading the tasks of the plan from " + (source.empty() ? "the samples" : source));
         throw;
     }
-}
-
-void LiveRun::read_model_environment() {
-    for (char** at = environ; *at != nullptr; ++at) {
-        std::string_view word = *at;
-        std::size_t equals = word.find('=');
-        if (word.starts_with("OPENAI_") && equals != std::string_view::npos)
-            model_environment_[std::string(word.substr(0, equals))] = word.substr(equals + 1);
-    }
-    for (const std::string& word : arguments_.model_env) {
-        std::size_t equals = word.find('=');
-        std::string name = word.substr(0, equals);
-        if (equals != std::string::npos) {
-            model_environment_[name] = word.substr(equals + 1);
-        } else if (const char* value = std::getenv(name.c_str())) {
-            model_environment_[name] = value;
-        } else {
-            throw Error(ErrorKind::Usage, "--model-env " + name + ": the variable is not set");
-        }
-    }
-    for (const auto& [name, value] : model_environment_)
-        if (is_secret_name(name)) redactor_.add(name, value);
 }
 
 std::shared_ptr<Model> LiveRun::model(const std::string& spec) {

@@ -51,7 +51,6 @@ class LiveRun {
 
   private:
     void load_tasks();
-    void read_model_environment();
     std::shared_ptr<Model> model(const std::string& spec);
     void need_price(const Model& model) const;
     void make_arms();

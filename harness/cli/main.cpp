@@ -28,6 +28,7 @@ int dispatch(const Arguments& arguments) {
         {"merge", command_merge},   {"list", command_list},     {"show", command_show},
         {"report", command_report}, {"export", command_export}, {"shell", command_shell},
         {"doctor", command_doctor}, {"bench", command_bench},   {"engine", command_engine},
+        {"serve", command_serve},
     };
     return commands.at(arguments.command)(arguments);
 }

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -144,20 +145,56 @@ UniqueFd connect_unix(const Path& path, const Cancel& cancel) {
 }
 
 TcpListener listen_loopback(std::uint16_t port) {
-    TcpListener made{make_socket(AF_INET), 0};
+    return listen_tcp({"127.0.0.1", port, true});
+}
+
+std::string ListenAddress::text() const {
+    bool v6 = host.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+ListenAddress parse_listen_address(std::string_view text) {
+    auto refuse = [&](const char* why) {
+        throw Error(ErrorKind::Usage, fmt::format("'{}' is no address to listen on: {}", text, why))
+            .hint("ADDRESS:PORT, such as 127.0.0.1:8000 or [::1]:8000");
+    };
+    std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) refuse("the port is missing");
+    ListenAddress out;
+    std::string_view port = text.substr(colon + 1), host = text.substr(0, colon);
+    auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+    if (failed != std::errc() || end != port.data() + port.size()) refuse("the port is no number");
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    out.host = host == "localhost" ? "127.0.0.1" : host;
+    in_addr v4{};
+    in6_addr v6{};
+    if (::inet_pton(AF_INET, out.host.c_str(), &v4) == 1)
+        out.loopback = ntohl(v4.s_addr) >> 24 == 127;
+    else if (::inet_pton(AF_INET6, out.host.c_str(), &v6) == 1)
+        out.loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+    else
+        refuse("the host must be a number, or localhost");
+    return out;
+}
+
+TcpListener listen_tcp(const ListenAddress& at) {
+    sockaddr_storage address{};
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
+    bool is_v4 = ::inet_pton(AF_INET, at.host.c_str(), &v4->sin_addr) == 1;
+    if (!is_v4 && ::inet_pton(AF_INET6, at.host.c_str(), &v6->sin6_addr) != 1)
+        throw Error(ErrorKind::Usage, "cannot listen on " + at.host + ": it is no address");
+    (is_v4 ? v4->sin_family : v6->sin6_family) = is_v4 ? AF_INET : AF_INET6;
+    (is_v4 ? v4->sin_port : v6->sin6_port) = htons(at.port);
+    TcpListener made{make_socket(is_v4 ? AF_INET : AF_INET6), 0};
     int on = 1;
     ::setsockopt(made.fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
     auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(made.fd.get(), raw, sizeof address) != 0)
-        throw io_error(fmt::format("bind 127.0.0.1:{}", port), errno);
+    socklen_t size = is_v4 ? sizeof *v4 : sizeof *v6;
+    if (::bind(made.fd.get(), raw, size) != 0) throw io_error("bind " + at.text(), errno);
     if (::listen(made.fd.get(), 128) != 0) throw io_error("listen", errno);
-    socklen_t size = sizeof address;
     if (::getsockname(made.fd.get(), raw, &size) != 0) throw io_error("getsockname", errno);
-    made.port = ntohs(address.sin_port);
+    made.port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
     return made;
 }
 

@@ -41,8 +41,10 @@ bool has_body(int status) {
 
 class Writer final : public ResponseWriter {
   public:
-    Writer(Stream& stream, const ReadRequest& read, const Cancel& cancel)
+    Writer(Stream& stream, const ReadRequest& read, const HttpServerOptions& options,
+           const Cancel& cancel)
         : stream_(stream)
+        , options_(options)
         , cancel_(cancel)
         , head_only_(read.request.method == "HEAD")
         , http10_(read.http10)
@@ -56,35 +58,35 @@ class Writer final : public ResponseWriter {
             framing = fmt::format("Content-Length: {}\r\n", response.body.size());
         std::string out = serialize_head(response, framing, keep_alive_);
         if (has_body(response.status) && !head_only_) out += response.body;
-        stream_.write(out, cancel_);
+        put(out);
     }
 
     void start(HttpResponse head) override {
         begin();
         if (http10_) keep_alive_ = false; // the end of the body is the end of the connection
         std::string_view framing = http10_ ? "" : "Transfer-Encoding: chunked\r\n";
-        stream_.write(serialize_head(head, framing, keep_alive_), cancel_);
+        put(serialize_head(head, framing, keep_alive_));
     }
 
     void write(std::string_view data) override {
         if (state_ != State::Started) throw Error(ErrorKind::Internal, "HTTP write before start");
         if (data.empty() || head_only_) return; // an empty chunk would be the last
         if (http10_)
-            stream_.write(data, cancel_);
+            put(data);
         else
-            stream_.write(fmt::format("{:x}\r\n{}\r\n", data.size(), data), cancel_);
+            put(fmt::format("{:x}\r\n{}\r\n", data.size(), data));
     }
 
     void finish() override {
         if (state_ != State::Started) return;
         state_ = State::Finished;
-        if (!http10_ && !head_only_) stream_.write("0\r\n\r\n", cancel_);
+        if (!http10_ && !head_only_) put("0\r\n\r\n");
     }
 
     void raw(std::string_view bytes) override {
         state_ = State::Finished;
         keep_alive_ = false;
-        stream_.write(bytes, cancel_);
+        put(bytes);
     }
 
     void break_connection() override {
@@ -94,11 +96,20 @@ class Writer final : public ResponseWriter {
     }
 
     bool started() const override { return state_ != State::Fresh; }
+    int poll_fd() const override { return stream_.poll_fd(); }
     const Cancel& cancel() const override { return cancel_; }
     bool keep_alive() const { return keep_alive_ && !broken_; }
 
   private:
     enum class State { Fresh, Started, Finished };
+
+    void put(std::string_view bytes) {
+        if (options_.write_timeout)
+            stream_.write(bytes, cancel_.child(Cause::Deadline, *options_.write_timeout,
+                                               "the peer does not read"));
+        else
+            stream_.write(bytes, cancel_);
+    }
 
     void begin() {
         if (state_ != State::Fresh)
@@ -107,6 +118,7 @@ class Writer final : public ResponseWriter {
     }
 
     Stream& stream_;
+    const HttpServerOptions& options_;
     const Cancel& cancel_;
     bool head_only_, http10_, keep_alive_;
     bool broken_ = false;
@@ -115,8 +127,8 @@ class Writer final : public ResponseWriter {
 
 // False: the connection ends.
 bool answer(Stream& stream, const ReadRequest& read, const HttpHandler& handler,
-            const Cancel& cancel) {
-    Writer writer(stream, read, cancel);
+            const HttpServerOptions& options, const Cancel& cancel) {
+    Writer writer(stream, read, options, cancel);
     std::string problem;
     try {
         handler(read.request, writer);
@@ -158,9 +170,11 @@ void linger(Stream& stream, const Cancel& cancel) {
     }
 }
 
-void refuse(Stream& stream, int status, const std::string& message, const Cancel& cancel) {
+void refuse(Stream& stream, int status, const std::string& message,
+            const HttpServerOptions& options, const Cancel& cancel) {
     HttpResponse response{.status = status, .reason = {}, .headers = {}, .body = message + "\n"};
     response.headers.set("Content-Type", "text/plain; charset=utf-8");
+    if (options.refusal) response = options.refusal(status, message);
     std::string framing = fmt::format("Content-Length: {}\r\n", response.body.size());
     stream.write(serialize_head(response, framing, false) + response.body, cancel);
     linger(stream, cancel);
@@ -186,7 +200,7 @@ std::optional<ReadRequest> next_request(Stream& stream, HttpReader& reader,
     } catch (const Interrupted&) {
         cancel.check();
     }
-    refuse(stream, status_for(failure, reader.in_body()), message, cancel);
+    refuse(stream, status_for(failure, reader.in_body()), message, options, cancel);
     return std::nullopt;
 }
 
@@ -197,7 +211,7 @@ void serve(Stream& stream, const HttpHandler& handler, const HttpServerOptions& 
         HttpReader reader(stream);
         for (;;) {
             auto read = next_request(stream, reader, options, idle, cancel);
-            if (!read || !answer(stream, *read, handler, cancel)) break;
+            if (!read || !answer(stream, *read, handler, options, cancel)) break;
         }
     } catch (const std::exception& e) { // the peer went away, or the server stops
         log_debug("http: connection ended: {}", e.what());

@@ -48,6 +48,9 @@ class RecordingModel final : public Model {
     std::string connection_key() const override { return inner_.connection_key(); }
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override;
+    std::optional<std::string> token_bytes(std::int32_t token) const override {
+        return inner_.token_bytes(token);
+    }
     std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
                                     const Cancel& cancel) override {
         return inner_.score(ids, cancel);

@@ -91,6 +91,8 @@ struct Completion {
     Id id; // set by the recorder; what a later request names as parent
     Message message;
     Finish finish = Finish::Unknown;
+    std::string
+        stop_sequence; // of Sampling::stop, the one that ended it; empty: none, or not known
     Usage usage;
     std::string model;                    // as the provider names it
     std::vector<std::int32_t> prompt_ids; // only those new since the parent; empty: not known
@@ -167,6 +169,10 @@ class Model {
     virtual std::string plan() const { return {}; }
     virtual Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                                 const Cancel& cancel) = 0;
+    // What a token stands for: bytes, perhaps a part of a character. The default knows none.
+    virtual std::optional<std::string> token_bytes(std::int32_t /*token*/) const {
+        return std::nullopt;
+    }
     // Log-probability of each id but the first, given those before it. The default throws
     // Error(Unsupported).
     virtual std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,

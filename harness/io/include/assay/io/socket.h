@@ -25,6 +25,16 @@ struct TcpListener {
 };
 TcpListener listen_loopback(std::uint16_t port = 0); // 127.0.0.1; 0: any free port
 
+struct ListenAddress {
+    std::string host; // a numeric address, without the brackets of IPv6
+    std::uint16_t port = 0;
+    bool loopback = false;    // reachable from this machine only
+    std::string text() const; // "127.0.0.1:80", "[::1]:80"
+};
+// "127.0.0.1:8000", "[::1]:8000", "localhost:8000". Throws Error(Usage).
+ListenAddress parse_listen_address(std::string_view text);
+TcpListener listen_tcp(const ListenAddress& address);
+
 UniqueFd accept_one(int listener, const Cancel& cancel);
 
 struct SocketAddress {

@@ -47,6 +47,9 @@ class RetryingModel final : public Model {
     std::string plan() const override { return inner_->plan(); }
     Completion complete(const CompletionRequest& request, const DeltaSink& sink,
                         const Cancel& cancel) override;
+    std::optional<std::string> token_bytes(std::int32_t token) const override {
+        return inner_->token_bytes(token);
+    }
     std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
                                     const Cancel& cancel) override;
 

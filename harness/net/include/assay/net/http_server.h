@@ -18,6 +18,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace assay {
 
@@ -41,6 +43,8 @@ class ResponseWriter {
     virtual void break_connection() = 0;
 
     virtual bool started() const = 0;
+    // The connection, to watch it for a peer that hangs up; -1: none. Not to be read from.
+    virtual int poll_fd() const { return -1; }
     // The server stops. Handlers that wait must wait with it.
     virtual const Cancel& cancel() const = 0;
 };
@@ -54,7 +58,10 @@ struct HttpServerOptions {
     Nanoseconds request_timeout = std::chrono::seconds(60); // for one whole request to arrive
     Nanoseconds idle_timeout = std::chrono::seconds(120);   // between requests
     Nanoseconds stop_grace = std::chrono::seconds(5);       // for running handlers, in stop()
-    std::shared_ptr<const TlsContext> tls;                  // https if set
+    std::optional<Nanoseconds> write_timeout = {}; // for the peer to take what one call writes
+    // What is sent where no request could be read (408, 413, 431, 400). Empty: the text.
+    std::function<HttpResponse(int status, const std::string& message)> refusal = {};
+    std::shared_ptr<const TlsContext> tls; // https if set
 };
 
 // Serves requests until the peer closes, the handler breaks the connection or cancel is cancelled.
