@@ -42,6 +42,19 @@ SettingList terminus_settings() {
                           {"rows", "height of the terminal"},
                           {"tool_client", "offer the suite's tools as the program `tool`"}});
 }
+
+SettingList command_settings() {
+    return {{"command", "command line, run with sh -c; needed"},
+            {"setup", "command line that installs it, before the agent's time begins"},
+            {"cwd", "where it is run; without: where the task says"},
+            {"user", "who runs it; without: whom the task says"},
+            {"exit", "zero (another exit code is a failure of the agent) or any"},
+            {"answer", "none, or output (what it prints is the answer)"},
+            {"output", "bytes of its output that are stored"},
+            {"parallel", "model calls at a time"},
+            {"model_name", "what the model is called inside"},
+            {"any_model_name", "false: it answers to that name alone"}};
+}
 } // namespace
 
 const std::vector<AgentKind>& agent_kinds() {
@@ -50,6 +63,7 @@ const std::vector<AgentKind>& agent_kinds() {
         {noop_info(), {}, make_noop},
         {tools_info(), tools_settings(), make_tools},
         {terminus_info(), terminus_settings(), make_terminus},
+        {command_info(), command_settings(), make_command},
     };
     return kinds;
 }

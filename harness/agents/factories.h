@@ -9,9 +9,11 @@ const AgentInfo& oracle_info();
 const AgentInfo& noop_info();
 const AgentInfo& tools_info();
 const AgentInfo& terminus_info();
+const AgentInfo& command_info();
 std::unique_ptr<Agent> make_oracle(const Settings& settings);
 std::unique_ptr<Agent> make_noop(const Settings& settings);
 std::unique_ptr<Agent> make_tools(const Settings& settings);
 std::unique_ptr<Agent> make_terminus(const Settings& settings);
+std::unique_ptr<Agent> make_command(const Settings& settings);
 
 } // namespace assay

@@ -106,6 +106,10 @@ class M3Model final : public Model {
                          "model m3: " + e.message());
     }
 
+    std::optional<std::string> token_bytes(std::int32_t token) const override {
+        std::string bytes(engine_->tokenizer().token(token));
+        return bytes.empty() ? std::nullopt : std::optional(std::move(bytes));
+    }
     std::vector<TokenLogprob> score(std::span<const std::int32_t> ids,
                                     const Cancel& cancel) override {
         std::vector<TokenLogprob> out;
@@ -214,6 +218,7 @@ class M3Model final : public Model {
         Completion out;
         out.message = output.message(calls_in(request.messages) + 1);
         out.model = spec_.checkpoint.filename().string();
+        out.stop_sequence = output.stop();
         out.usage.prompt_tokens = prompt.ids.size();
         out.usage.cached_tokens = static_cast<std::uint64_t>(made.cached_tokens);
         out.usage.completion_tokens = made.tokens.size();

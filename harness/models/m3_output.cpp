@@ -27,7 +27,10 @@ std::string StopStrings::feed(std::string_view text) {
     std::size_t end = std::string::npos, held = 0;
     for (const std::string& stop : stops_) {
         if (stop.empty()) continue;
-        end = std::min(end, pending_.find(stop));
+        if (std::size_t at = pending_.find(stop); at < end) {
+            end = at;
+            which_ = stop;
+        }
         held = std::max(held, begun(pending_, stop));
     }
     hit_ = end != std::string::npos;

@@ -22,10 +22,11 @@ class StopStrings {
     std::string feed(std::string_view text); // what is certainly no part of one
     std::string finish();                    // what waited
     bool hit() const { return hit_; }
+    const std::string& which() const { return which_; } // empty: none was hit
 
   private:
     std::vector<std::string> stops_;
-    std::string pending_;
+    std::string pending_, which_;
     bool hit_ = false;
 };
 
@@ -50,8 +51,9 @@ class M3Output {
     // After finish(). Calls are numbered from `first_call`.
     Message message(std::size_t first_call) const;
     std::uint64_t reasoning_tokens() const { return reasoning_tokens_; }
-    const std::string& raw() const { return raw_; } // without the token that ended it
-    bool ended() const { return ended_; }           // by such a token
+    const std::string& raw() const { return raw_; }            // without the token that ended it
+    bool ended() const { return ended_; }                      // by such a token
+    const std::string& stop() const { return stops_.which(); } // that ended it; empty: none
 
   private:
     void feed(std::string_view text);
