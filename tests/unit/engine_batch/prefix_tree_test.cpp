@@ -99,6 +99,22 @@ TEST_CASE("ends of paths that were not used for longest go first, those in use n
     CHECK(rig.tree.adopt(second, other, 15) == 12); // the other page is gone, this one a copy
 }
 
+TEST_CASE("of pages that no sequence uses, the one that was not used for longest goes first") {
+    Rig rig(20);
+    for (TokenKey first : {0u, 100u, 200u}) rig.insert(keys(8, first), 1);
+    auto known = [&](TokenKey first) {
+        Sequence sequence(rig.cache);
+        return rig.tree.adopt(sequence, keys(9, first), 8);
+    };
+    CHECK(known(0) == 8); // now the page of 100 is the oldest
+    CHECK(rig.tree.evict());
+    CHECK(known(100) == 0);
+    CHECK(known(0) == 8);
+    CHECK(rig.tree.evict());
+    CHECK(known(200) == 0);
+    CHECK(known(0) == 8);
+}
+
 TEST_CASE("who computed what is known gives up its own pages") {
     Rig rig(20);
     rig.insert(keys(16), 1);
