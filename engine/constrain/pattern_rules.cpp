@@ -168,7 +168,7 @@ class Reader {
     Set escape() {
         if (!more()) fail("it ends in a backslash");
         char c = text_[at_++];
-        const Set digit{{'0', '9'}}, word{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}},
+        Set digit{{'0', '9'}}, word{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}},
             space{{'\t', '\r'}, {' ', ' '}};
         switch (c) {
         case 'd':

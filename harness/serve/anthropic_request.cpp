@@ -55,7 +55,7 @@ class Conversation {
         Message said{Role::User, {}};
         each_block(content, where, [&](Fields& block, const std::string& type) {
             if (type == "tool_result") return add_result(block);
-            std::visit([&](auto&& part) { said.parts.emplace_back(std::move(part)); },
+            std::visit([&](auto part) { said.parts.emplace_back(std::move(part)); },
                        media(block, type));
         });
         if (!said.parts.empty()) messages_.push_back(std::move(said));

@@ -39,3 +39,28 @@ TEST_CASE("the samples of all suites run on the engine") {
     for (const char* suite : {"example", "terminal_bench", "kernel_bench", "mcp_atlas"})
         check_suite(run, suite, std::string(suite) + ".db");
 }
+
+TEST_CASE("what a program in the sandbox asks of the engine is stored with ids, as its attempt's") {
+    if (std::system("bwrap --unshare-all --bind / / true") != 0) return skip("no sandbox here");
+    EngineRun run;
+    run.assay.write_sums(1);
+    const std::string ask =
+        R"(ask() { address=${OPENAI_BASE_URL#http://}; address=${address%/v1}
+  body="{\"model\":\"any\",\"max_tokens\":12,\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"
+  exec 3<>"/dev/tcp/${address%:*}/${address#*:}"
+  printf "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Length: %s\r\n\r\n%s" "$OPENAI_API_KEY" "${#body}" "$body" >&3
+  cat <&3; }; ask "how much is it" && ask "how much is it, please")";
+    CommandResult result = run({"example", "--tasks", "sums.txt", "--agent", "command", "--model",
+                                "m3:tiny", "--logprobs", "1", "--agent-set",
+                                "command=exec bash -c '" + ask + "'", "--out", "r.db"});
+    INFO(result.out << result.err);
+    REQUIRE(result.exit.code == 0);
+    const auto calls = run.calls("r.db").at({"sum-0-1", 1});
+    REQUIRE(calls.size() == 2);
+    for (const CallRecord& call : calls) {
+        CHECK(call.prompt_ids.size() == call.usage.prompt_tokens);
+        CHECK(call.completion_ids.size() == call.usage.completion_tokens);
+        CHECK(call.logprobs.size() == call.completion_ids.size());
+    }
+    CHECK(calls[1].usage.cached_tokens > 5); // "how much is it"
+}
