@@ -58,8 +58,9 @@ class M3Model final : public Model {
     std::string name() const override { return name_; }
     std::string connection_key() const override { return {}; } // the batcher has a queue
     std::optional<Digest> fingerprint() const override {
-        return sha256(engine_->fingerprint().hex() + "/" + spec_.thinking + "/" +
-                      std::to_string(static_cast<int>(spec_.tools)));
+        return sha256(fmt::format("{}/{}/{}/{}/{}/{}", engine_->fingerprint().hex(), spec_.thinking,
+                                  static_cast<int>(spec_.tools), spec_.max_tokens.value_or(0),
+                                  spec_.part_tokens.value_or(0), engine_->batcher().context()));
     }
     std::string plan() const override {
         const engine::EngineOptions& options = engine_->options();
@@ -103,7 +104,7 @@ class M3Model final : public Model {
         throw ModelError(e.kind() == ErrorKind::Model || e.kind() == ErrorKind::Internal
                              ? ModelFault::Fatal
                              : ModelFault::BadRequest,
-                         "model m3: " + e.message());
+                         "model m3: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint()));
     }
 
     std::optional<std::string> token_bytes(std::int32_t token) const override {

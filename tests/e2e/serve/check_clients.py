@@ -106,7 +106,9 @@ def openai_logprobs():
         assert len(content) == answer.usage.completion_tokens
         for token in content:
             assert token.logprob <= 0 and len(token.top_logprobs) == 3
-            assert bytes(token.bytes).decode("utf-8", "replace") == token.token
+            # A token may hold a part of a character; how many U+FFFD stand for it is nobody's promise.
+            whole = bytes(token.bytes).decode("utf-8", "replace")
+            assert whole.replace("\ufffd", "") == token.token.replace("\ufffd", "")
         text = oai.completions.create(model=MODEL, prompt=["one", "two"], max_tokens=5, logprobs=2, seed=3)
         assert len(text.choices) == 2 and len(text.choices[1].logprobs.tokens) == 5
         assert [c.text for c in text.choices] == [
