@@ -24,19 +24,23 @@ void M3History::add(M3Turn turn) {
     if (turns_.size() > kTurns) turns_.pop_back();
 }
 
-std::shared_ptr<const M3Turn> M3History::find(const std::optional<Id>& parent,
-                                              const std::string& prompt,
-                                              const std::vector<MessageRef>& messages) {
+std::string trial_of(const SeedKey& key) {
+    return key.task + "/" + std::to_string(key.attempt) + "/" + key.role;
+}
+
+std::shared_ptr<const M3Turn> M3History::find(const CompletionRequest& request,
+                                              const std::string& prompt) {
+    const std::string trial = trial_of(request.seed);
     std::lock_guard lock(mutex_);
     auto found = turns_.end();
     for (auto at = turns_.begin(); at != turns_.end(); ++at) {
         const M3Turn& turn = **at;
-        if (parent) {
-            if (turn.id == parent) {
+        if (request.parent) {
+            if (turn.id == request.parent) {
                 found = at;
                 break;
             }
-        } else if (continues(turn, prompt, messages) &&
+        } else if (turn.trial == trial && continues(turn, prompt, request.messages) &&
                    (found == turns_.end() || turn.ids.size() > (*found)->ids.size())) {
             found = at;
         }

@@ -16,6 +16,7 @@
 namespace assay {
 
 struct M3Turn {
+    std::string trial;                    // who asked: task, attempt and role, see trial_of()
     std::optional<Id> id;                 // of the completion, if the caller will know it by one
     std::size_t messages = 0;             // of its prompt
     std::string prompt, raw;              // text of the prompt, and what the model wrote
@@ -26,13 +27,15 @@ struct M3Turn {
     bool ended = false;                   // the last id is one that ends completions
 };
 
+std::string trial_of(const SeedKey& key);
+
 class M3History {
   public:
     void add(M3Turn turn);
-    // A turn that a request with this prompt continues: that of `parent`, else one whose text the
-    // prompt begins with or whose answer is among its messages.
-    std::shared_ptr<const M3Turn> find(const std::optional<Id>& parent, const std::string& prompt,
-                                       const std::vector<MessageRef>& messages);
+    // A turn that a request with this prompt continues: that of its parent, else one of the same
+    // trial whose text the prompt begins with or whose answer is among its messages. Of the same
+    // trial, for what others were told must not decide about anybody's ids.
+    std::shared_ptr<const M3Turn> find(const CompletionRequest& request, const std::string& prompt);
 
   private:
     std::mutex mutex_;

@@ -248,6 +248,7 @@ class M3Model final : public Model {
     void remember(const CompletionRequest& request, M3Prompt prompt, const M3Output& output,
                   const Completion& made) {
         M3Turn turn;
+        turn.trial = trial_of(request.seed);
         turn.id = request.completion;
         turn.messages = request.messages.size();
         turn.prompt = std::move(prompt.text);

@@ -18,7 +18,7 @@ M3Prompt M3Prompter::prompt(const CompletionRequest& request, const std::vector<
     M3Conversation conversation = m3_conversation(request.messages, tools, thinking, true);
     for (const BlobRef& image : conversation.images) out.images.push_back(image.hash);
     out.text = engine_.render(conversation.json);
-    const auto turn = history_.find(request.parent, out.text, request.messages);
+    const auto turn = history_.find(request, out.text);
     std::optional<std::string_view> rest;
     // The same words beside other pictures are another conversation.
     if (turn && turn->images.size() <= out.images.size() &&

@@ -100,6 +100,14 @@ TEST_CASE("a parent is found by the words when none is named") {
     const auto whole = all_ids(first);
     REQUIRE(second.prompt_ids.size() > whole.size());
     CHECK(std::equal(whole.begin(), whole.end(), second.prompt_ids.begin()));
+
+    // Another trial that says the same is not given these ids: who was asked before must not
+    // matter.
+    request = Rig::request(messages, 1);
+    request.seed.attempt = 2;
+    auto fresh = rig.model();
+    CHECK(model->complete(request, {}, rig.cancel).prompt_ids ==
+          fresh->complete(request, {}, rig.cancel).prompt_ids);
 }
 
 TEST_CASE("the same seed key gives the same answer, another one another") {
