@@ -154,7 +154,8 @@ ASSAY_AVX512 void attend(const BlockAttentionArgs& args, std::int64_t head, Tile
 } // namespace
 
 void block_attention_avx512(const BlockAttentionArgs& args) {
-    thread_local const std::unique_ptr<Tile> mine(new Tile); // not on its stack: fold_block_tiles.h
+    thread_local const std::unique_ptr<Tile> mine(
+        new Tile()); // not on its stack: fold_block_tiles.h
     Tile& tile = *mine;
     std::int64_t head = 0;
     for (; head + kHeads <= args.heads; head += kHeads) attend<kHeads>(args, head, tile);

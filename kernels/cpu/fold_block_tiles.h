@@ -49,7 +49,7 @@ struct Scratch {
     // Of the calling thread. On the heap: what is thread_local itself takes room on the stack of
     // every thread of the process, and those of trials are small.
     static Scratch& mine() {
-        thread_local const std::unique_ptr<Scratch> scratch(new Scratch);
+        thread_local const std::unique_ptr<Scratch> scratch(new Scratch());
         return *scratch;
     }
 };
