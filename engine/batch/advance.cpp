@@ -68,15 +68,16 @@ Advance sample(Job& job, std::span<const float> logits, const AdvanceRules& rule
     return out;
 }
 
-Advance judge_rows(const Job& job, std::int64_t begin, std::span<const float> logits,
+Advance judge_rows(Job& job, std::int64_t begin, std::span<const float> logits,
                    const AdvanceRules& rules) {
     Advance out;
     const auto width = static_cast<std::size_t>(rules.vocab);
     for (std::size_t i = 0; i * width < logits.size(); ++i) {
         const std::size_t next = static_cast<std::size_t>(begin) + i + 1;
-        if (next < job.ids.size())
-            out.tokens.push_back(
-                judge(logits.subspan(i * width, width), job.ids[next], job.request.alternatives));
+        if (next != job.judged || next >= job.ids.size()) continue; // told before it was postponed
+        ++job.judged;
+        out.tokens.push_back(
+            judge(logits.subspan(i * width, width), job.ids[next], job.request.alternatives));
     }
     if (job.open() == 0) out.ended = Ended::MaxTokens;
     return out;

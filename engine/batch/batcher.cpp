@@ -293,7 +293,7 @@ void Batcher::Parts::deliver(Job& job, Advance news) {
     std::lock_guard lock(mutex);
     Generation& out = job.generation;
     const auto now = Job::Clock::now();
-    if (out.tokens.empty()) {
+    if (out.tokens.empty() && !job.scoring) {
         job.first = now;
         const auto prompt = static_cast<std::int64_t>(job.request.prompt.size());
         out.cached_tokens = std::max<std::int64_t>(0, prompt - job.computed);

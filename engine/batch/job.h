@@ -33,6 +33,7 @@ struct Job {
     std::optional<Sequence> sequence;
     Seen seen;
     std::int64_t computed = 0; // rows that it cost so far
+    std::size_t judged = 1;    // ids that were scored, and the first, which is not
 
     // Under the batcher's mutex.
     Generation generation;

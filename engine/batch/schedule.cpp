@@ -57,7 +57,7 @@ void Schedule::decode() {
 
 void Schedule::prefill() {
     const auto all = running_;
-    std::int64_t left = step_tokens_;
+    std::int64_t left = step_tokens_, scored = kScoredRows;
     for (std::size_t i = 0; i < all.size() && left > 0; ++i) {
         const auto& job = all[(turn_ + i) % all.size()];
         if (!job->sequence || job->decoding()) continue;
@@ -65,9 +65,12 @@ void Schedule::prefill() {
             tree_.adopt(*job->sequence, job->keys, job->length() - 1);
             if (computed_by_other(*job)) continue;
         }
-        const std::int64_t most = job->scoring ? std::min(left, kScoredRows) : left;
+        const std::int64_t most = job->scoring ? std::min(left, scored) : left;
+        if (most == 0) continue;
         const std::int64_t count = std::min(most, job->open());
-        if (add_piece(job, count)) left -= count;
+        if (!add_piece(job, count)) continue;
+        left -= count;
+        if (job->scoring) scored -= count;
     }
     ++turn_;
 }

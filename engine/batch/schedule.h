@@ -19,7 +19,8 @@ class Schedule {
     Schedule(PageCache& cache, PrefixTree& tree, const BatcherOptions& options);
 
     void add(std::shared_ptr<Job> job); // at the end of the queue
-    // The next step, with room in the cache for it. Empty only if there is no call.
+    // The next step, with room in the cache for it. Empty if there is no call, and seldom when
+    // calls make room for one that was looked at before: then the oldest goes on in the next.
     std::vector<Piece> next();
     void remove(const std::shared_ptr<Job>& job); // its tokens stay known
     void remember(Job& job);

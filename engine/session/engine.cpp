@@ -13,17 +13,24 @@ namespace assay::engine {
 namespace {
 
 constexpr std::uint64_t kLargestTokenizer = 256u << 20;
+constexpr std::uint64_t kFewestPages = 8; // of a cache whose size nobody named
 
 EngineOptions completed(EngineOptions options, const TextConfig& config, FileSystem& files) {
     if (options.threads <= 0)
         options.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     if (!options.cache_bytes) {
         const std::uint64_t page = PageCache::bytes_of_page(config, options.compute);
-        const auto most =
-            static_cast<std::uint64_t>(config.max_positions) / std::max(1, config.block) + 1;
+        const auto most = static_cast<std::uint64_t>(config.max_positions) /
+                              (config.block > 0 ? config.block : 128) +
+                          1;
         const auto running = static_cast<std::uint64_t>(std::max(1, options.running));
-        options.cache_bytes =
-            std::max(page, std::min(free_memory(files) / 2, most * page * running));
+        options.cache_bytes = std::min(free_memory(files) / 2, most * page * running);
+        if (*options.cache_bytes / page < std::min(most, kFewestPages))
+            throw Error(ErrorKind::Usage,
+                        fmt::format("half of the free memory, {} bytes, is too little for a cache",
+                                    *options.cache_bytes))
+                .hint(fmt::format("name its size (cache=…); a page of {} tokens takes {} bytes",
+                                  config.block, page));
     }
     return options;
 }

@@ -32,14 +32,20 @@ std::uint64_t number_in(FileSystem& files, const Path& file, std::string_view ke
 std::uint64_t free_memory(FileSystem& files) {
     constexpr std::uint64_t none = std::uint64_t{1} << 62;
     std::uint64_t machine = number_in(files, "/proc/meminfo", "MemAvailable:", 0) * 1024;
-    auto left = [&](const Path& limit, const Path& used) {
-        std::uint64_t most = number_in(files, limit, "", none), now = number_in(files, used, "", 0);
+    // What the kernel may drop is no use of ours: weights that were read lie there too.
+    auto left = [&](const Path& limit, const Path& used, const Path& parts, std::string prefix) {
+        const std::uint64_t most = number_in(files, limit, "", none);
+        std::uint64_t now = number_in(files, used, "", 0);
+        for (const char* kind : {"active_file ", "inactive_file "})
+            now -= std::min(now, number_in(files, parts, prefix + kind, 0));
         return most > now ? most - now : 0;
     };
     const Path groups = "/sys/fs/cgroup";
     return std::min(
-        {machine, left(groups / "memory.max", groups / "memory.current"),
-         left(groups / "memory/memory.limit_in_bytes", groups / "memory/memory.usage_in_bytes")});
+        {machine,
+         left(groups / "memory.max", groups / "memory.current", groups / "memory.stat", ""),
+         left(groups / "memory/memory.limit_in_bytes", groups / "memory/memory.usage_in_bytes",
+              groups / "memory/memory.stat", "total_")});
 }
 
 } // namespace assay::engine

@@ -6,7 +6,13 @@ namespace assay {
 
 namespace {
 
-constexpr std::size_t kTurns = 512;
+constexpr std::size_t kTurns = 16; // of a trial: more than one, for agents that ask again
+constexpr std::size_t kBytes = std::size_t{1} << 30;
+
+std::size_t bytes_of(const M3Turn& turn) {
+    return turn.prompt.size() + turn.raw.size() + turn.message.size() +
+           turn.ids.size() * sizeof(std::int32_t);
+}
 
 bool continues(const M3Turn& turn, const std::string& prompt,
                const std::vector<MessageRef>& messages) {
@@ -18,36 +24,48 @@ bool continues(const M3Turn& turn, const std::string& prompt,
 
 } // namespace
 
-void M3History::add(M3Turn turn) {
-    std::lock_guard lock(mutex_);
-    turns_.push_front(std::make_shared<const M3Turn>(std::move(turn)));
-    if (turns_.size() > kTurns) turns_.pop_back();
-}
-
 std::string trial_of(const SeedKey& key) {
     return key.task + "/" + std::to_string(key.attempt) + "/" + key.role;
 }
 
+void M3History::forget(Trial& trial) {
+    bytes_ -= bytes_of(*trial.turns.back());
+    trial.turns.pop_back();
+}
+
+void M3History::add(M3Turn turn) {
+    std::lock_guard lock(mutex_);
+    Trial& mine = trials_[turn.trial];
+    mine.used = ++uses_;
+    bytes_ += bytes_of(turn);
+    mine.turns.push_front(std::make_shared<const M3Turn>(std::move(turn)));
+    if (mine.turns.size() > kTurns) forget(mine);
+    while (bytes_ > kBytes && trials_.size() > 1) {
+        auto oldest =
+            std::min_element(trials_.begin(), trials_.end(), [](const auto& a, const auto& b) {
+                return a.second.used < b.second.used;
+            });
+        while (!oldest->second.turns.empty()) forget(oldest->second);
+        trials_.erase(oldest);
+    }
+}
+
 std::shared_ptr<const M3Turn> M3History::find(const CompletionRequest& request,
                                               const std::string& prompt) {
-    const std::string trial = trial_of(request.seed);
     std::lock_guard lock(mutex_);
-    auto found = turns_.end();
-    for (auto at = turns_.begin(); at != turns_.end(); ++at) {
-        const M3Turn& turn = **at;
+    auto trial = trials_.find(trial_of(request.seed));
+    if (trial == trials_.end()) return nullptr;
+    trial->second.used = ++uses_;
+    std::shared_ptr<const M3Turn> best;
+    for (const auto& turn : trial->second.turns) {
         if (request.parent) {
-            if (turn.id == request.parent) {
-                found = at;
-                break;
-            }
-        } else if (turn.trial == trial && continues(turn, prompt, request.messages) &&
-                   (found == turns_.end() || turn.ids.size() > (*found)->ids.size())) {
-            found = at;
+            if (turn->id == request.parent) return turn;
+        } else if (continues(*turn, prompt, request.messages) &&
+                   (!best || turn->ids.size() > best->ids.size())) {
+            best = turn;
         }
     }
-    if (found == turns_.end()) return nullptr;
-    turns_.splice(turns_.begin(), turns_, found);
-    return turns_.front();
+    return best;
 }
 
 } // namespace assay

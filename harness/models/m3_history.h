@@ -1,5 +1,7 @@
 // Completions that later requests may continue: so that the model's own ids are appended to, and
-// never tokenised again. Thread-safe; the ones used least recently are forgotten.
+// never tokenised again. Each trial has its own: what others were told, or how much, must not
+// decide about anybody's ids. Thread-safe. Of a trial the latest turns are kept; when all take more
+// than a gigabyte, the trial that was silent for longest is forgotten.
 #pragma once
 
 #include "assay/api/model.h"
@@ -7,6 +9,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,14 +35,21 @@ std::string trial_of(const SeedKey& key);
 class M3History {
   public:
     void add(M3Turn turn);
-    // A turn that a request with this prompt continues: that of its parent, else one of the same
-    // trial whose text the prompt begins with or whose answer is among its messages. Of the same
-    // trial, for what others were told must not decide about anybody's ids.
+    // A turn of the same trial that a request with this prompt continues: that of its parent, else
+    // one whose text the prompt begins with or whose answer is among its messages.
     std::shared_ptr<const M3Turn> find(const CompletionRequest& request, const std::string& prompt);
 
   private:
+    struct Trial {
+        std::list<std::shared_ptr<const M3Turn>> turns{}; // the latest first
+        std::uint64_t used = 0;
+    };
+    void forget(Trial& trial);
+
     std::mutex mutex_;
-    std::list<std::shared_ptr<const M3Turn>> turns_; // the latest first
+    std::map<std::string, Trial> trials_;
+    std::uint64_t uses_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 } // namespace assay

@@ -9,7 +9,7 @@ namespace assay {
 
 namespace {
 
-constexpr std::size_t kKept = 256; // pictures
+constexpr std::size_t kKept = std::size_t{256} << 20; // bytes of features
 
 // Of what rows from `row` on show.
 std::uint64_t content_key(const Digest& digest, std::int64_t row) {
@@ -29,16 +29,20 @@ part_of(const std::shared_ptr<const std::vector<float>>& all, std::int64_t row, 
 
 } // namespace
 
+std::optional<M3Images::Seen> M3Images::known(const BlobRef& image) {
+    std::lock_guard lock(mutex_);
+    auto found = std::find_if(seen_.begin(), seen_.end(),
+                              [&](const Seen& one) { return one.blob == image.hash; });
+    if (found == seen_.end()) return std::nullopt;
+    seen_.splice(seen_.begin(), seen_, found);
+    return seen_.front();
+}
+
 M3Images::Seen M3Images::see(const BlobRef& image, const Cancel& cancel) {
-    {
-        std::lock_guard lock(mutex_);
-        auto found = std::find_if(seen_.begin(), seen_.end(),
-                                  [&](const Seen& one) { return one.blob == image.hash; });
-        if (found != seen_.end()) {
-            seen_.splice(seen_.begin(), seen_, found);
-            return seen_.front();
-        }
-    }
+    if (auto one = known(image)) return *one;
+    std::lock_guard one_at_a_time(seeing_);
+    if (auto one = known(image)) return *one;
+    cancel.check();
     Seen made;
     made.blob = image.hash;
     made.media = vision_->prepare_image(blobs_->get(image), image.media_type);
@@ -46,8 +50,12 @@ M3Images::Seen M3Images::see(const BlobRef& image, const Cancel& cancel) {
         std::make_shared<const std::vector<float>>(vision_->features(made.media, cancel));
     made.media.frames.clear();
     std::lock_guard lock(mutex_);
+    bytes_ += made.features->size() * sizeof(float);
     seen_.push_front(made);
-    if (seen_.size() > kKept) seen_.pop_back();
+    while (bytes_ > kKept && seen_.size() > 1) {
+        bytes_ -= seen_.back().features->size() * sizeof(float);
+        seen_.pop_back();
+    }
     return made;
 }
 

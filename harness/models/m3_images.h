@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -39,11 +40,14 @@ class M3Images {
         std::shared_ptr<const std::vector<float>> features;
     };
     Seen see(const BlobRef& image, const Cancel& cancel);
+    std::optional<Seen> known(const BlobRef& image);
 
     engine::VisionModel* vision_;
     BlobStore* blobs_;
+    std::mutex seeing_; // one picture at a time, so that each is looked at once
     std::mutex mutex_;
     std::list<Seen> seen_; // the latest first
+    std::size_t bytes_ = 0;
 };
 
 } // namespace assay

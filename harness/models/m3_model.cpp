@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <mutex>
 
@@ -37,10 +38,19 @@ engine::ThinkingMode mode_of(const std::string& thinking) {
     return engine::ThinkingMode::Adaptive;
 }
 
-std::size_t calls_in(const std::vector<MessageRef>& messages) {
-    std::size_t count = 0;
-    for (const MessageRef& message : messages) count += message->tool_calls().size();
-    return count;
+// The first number for which "call_N" names no call of the conversation, nor any later one.
+std::size_t next_call(const std::vector<MessageRef>& messages) {
+    std::size_t next = 1;
+    for (const MessageRef& message : messages)
+        for (const ToolCall* call : message->tool_calls()) {
+            std::size_t number = 0;
+            const std::string_view id = call->id;
+            if (!id.starts_with("call_")) continue;
+            auto [end, problem] = std::from_chars(id.data() + 5, id.data() + id.size(), number);
+            if (problem == std::errc() && end == id.data() + id.size() && number < SIZE_MAX)
+                next = std::max(next, number + 1);
+        }
+    return next;
 }
 
 class M3Model final : public Model {
@@ -101,9 +111,10 @@ class M3Model final : public Model {
     } catch (const ModelError&) {
         throw;
     } catch (const Error& e) {
-        throw ModelError(e.kind() == ErrorKind::Model || e.kind() == ErrorKind::Internal
-                             ? ModelFault::Fatal
-                             : ModelFault::BadRequest,
+        throw ModelError(e.kind() == ErrorKind::Input || e.kind() == ErrorKind::Usage ||
+                                 e.kind() == ErrorKind::Unsupported
+                             ? ModelFault::BadRequest
+                             : ModelFault::Fatal,
                          "model m3: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint()));
     }
 
@@ -217,7 +228,7 @@ class M3Model final : public Model {
     Completion completion(const CompletionRequest& request, M3Prompt prompt, const M3Output& output,
                           const engine::Generation& made) {
         Completion out;
-        out.message = output.message(calls_in(request.messages) + 1);
+        out.message = output.message(next_call(request.messages));
         out.model = spec_.checkpoint.filename().string();
         out.stop_sequence = output.stop();
         out.usage.prompt_tokens = prompt.ids.size();

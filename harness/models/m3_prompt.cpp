@@ -29,9 +29,9 @@ M3Prompt M3Prompter::prompt(const CompletionRequest& request, const std::vector<
         out.media = turn->media;
         conversation.images.erase(conversation.images.begin(),
                                   conversation.images.begin() + std::ssize(turn->images));
-        if (request.parent && turn->id == request.parent) out.known = out.ids.size();
-    } else if (turn && request.parent) {
-        const std::string before = turn->prompt + turn->raw;
+        if (request.parent) out.known = out.ids.size();
+    } else if (request.parent) { // of which nothing is known here if it was forgotten
+        const std::string before = turn ? turn->prompt + turn->raw : "";
         out.broken = static_cast<std::uint64_t>(
             std::mismatch(before.begin(), before.end(), out.text.begin(), out.text.end()).first -
             before.begin());

@@ -306,3 +306,23 @@ TEST_CASE("each token is drawn by the seed key and its number in the completion"
     }
     CHECK(others > 0); // another number draws something else
 }
+
+TEST_CASE("a score that is postponed is told once") {
+    for (std::size_t length : {60u, 80u, 100u}) {
+        Rig small(16, {.running = 8, .step_tokens = 1}), large(400);
+        std::vector<std::future<Generation>> calls;
+        calls.push_back(std::async(std::launch::async, [&] { return small.run(ids(20, 3), 100); }));
+        while (small.batcher.counters().steps < 3) std::this_thread::yield();
+        const auto expected = large.batcher.score(ids(length, 5), 0, large.cancel);
+        const auto judged = small.batcher.score(ids(length, 5), 0, small.cancel);
+        calls[0].get();
+        INFO(length << " postponed " << small.batcher.counters().postponed);
+        CHECK(judged.size() == expected.size());
+    }
+}
+
+TEST_CASE("a score alone finds nothing in the cache") {
+    Rig rig(400);
+    rig.batcher.score(ids(300), 0, rig.cancel);
+    CHECK(rig.batcher.counters().cached_tokens == 0);
+}

@@ -309,3 +309,64 @@ TEST_CASE("folders that are no checkpoint for conversations are refused with wha
     std::filesystem::remove(folder / "tokenizer.json");
     CHECK_THROWS_WITH(rig.model(), Catch::Contains("tokenizer.json"));
 }
+
+TEST_CASE("other trials' calls between two turns decide about no ids") {
+    Rig rig;
+    auto model = rig.model("@threads=2");
+    std::vector<MessageRef> messages = {user_message("List the files, please.")};
+    const Completion first = model->complete(Rig::request(messages), {}, rig.cancel);
+    messages.push_back(Rig::said(first));
+    messages.push_back(user_message("And now?"));
+    CompletionRequest next = Rig::request(messages, 1);
+    next.parent = Id::derive("call0");
+    const Completion undisturbed = model->complete(next, {}, rig.cancel);
+    auto busy = rig.model("@threads=2");
+    busy->complete(Rig::request({messages[0]}), {}, rig.cancel);
+    for (int i = 0; i < 520; ++i) {
+        CompletionRequest other = Rig::request({user_message("x")}, 0, 1);
+        other.seed.task = "other" + std::to_string(i);
+        other.completion = Id::derive("other" + std::to_string(i));
+        busy->complete(other, {}, rig.cancel);
+    }
+    const Completion again = busy->complete(next, {}, rig.cancel);
+    CHECK(again.usage.prompt_tokens == undisturbed.usage.prompt_tokens);
+    CHECK(again.completion_ids == undisturbed.completion_ids);
+    CHECK_FALSE(again.prefix_broken);
+}
+
+TEST_CASE("a turn that ended by itself is continued behind its end, once") {
+    Rig rig;
+    auto model = rig.model("@tools=required,part_tokens=12,max_tokens=400");
+    CompletionRequest request = Rig::request({user_message("Hello")}, 0, 400);
+    request.tools = {
+        {"shell", "runs a command",
+         R"({"type":"object","properties":{"command":{"type":"string"},"timeout":{"type":"integer"}},"required":["command"],"additionalProperties":false})"}};
+    for (int seed = 0; seed < 12; ++seed) {
+        request.seed.attempt = seed;
+        request.completion = Id::derive("c" + std::to_string(seed));
+        const Completion first = model->complete(request, {}, rig.cancel);
+        auto messages = request.messages;
+        messages.push_back(Rig::said(first));
+        Message results;
+        results.role = Role::Tool;
+        for (const ToolCall* call : first.message.tool_calls()) {
+            ToolResult r;
+            r.call_id = call->id;
+            r.name = call->name;
+            r.parts = {TextPart{"done"}};
+            results.parts.push_back(r);
+        }
+        messages.push_back(std::make_shared<const Message>(results));
+        CompletionRequest next = request;
+        next.messages = messages;
+        next.seed.turn = 1;
+        next.parent = request.completion;
+        next.completion = Id::derive("d" + std::to_string(seed));
+        const Completion second = model->complete(next, {}, rig.cancel);
+        INFO(seed << " " << first.raw_response << " last " << first.completion_ids.back()
+                  << " next " << second.prompt_ids[0] << " " << second.prompt_ids[1]);
+        CHECK_FALSE(second.prefix_broken);
+        CHECK(second.prompt_ids[0] != first.completion_ids.back());
+        CHECK(second.usage.prompt_tokens == all_ids(first).size() + second.prompt_ids.size());
+    }
+}
