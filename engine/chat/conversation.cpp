@@ -114,7 +114,8 @@ TemplateSource find_template(FileSystem& files, const Path& checkpoint) {
                     fmt::format("{}: no chat_template.jinja, and no chat_template in "
                                 "tokenizer_config.json",
                                 checkpoint.string()))
-            .hint("give the template's file with --template");
+            .hint("put the model's chat_template.jinja there; `assay engine render` also takes "
+                  "--template FILE");
     return source;
 }
 

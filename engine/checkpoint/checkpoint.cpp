@@ -46,6 +46,10 @@ class FolderCheckpoint final : public Checkpoint {
     explicit FolderCheckpoint(const Path& folder)
         : folder_(folder) {
         std::string file = (folder / "config.json").string();
+        if (!RealFileSystem().exists(file))
+            throw Error(ErrorKind::Input,
+                        file + ": there is no such file, so this is no checkpoint")
+                .hint("name the folder that has config.json, the weights and tokenizer.json");
         std::string text = RealFileSystem().read(file, kLongestConfig);
         config_ = parse_config(text, file);
         Sha256 identity;

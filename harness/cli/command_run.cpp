@@ -9,6 +9,7 @@
 #include "assay/store/plan_json.h"
 #include "assay/store/reader.h"
 #include "commands.h"
+#include "environment_record.h"
 #include "live_run.h"
 #include "output_file.h"
 #include "progress.h"
@@ -239,8 +240,10 @@ int command_plan(const Arguments& arguments) {
 int command_resume(const Arguments& arguments) {
     const Path& file = arguments.files.at(0);
     double cost = 0;
+    std::vector<std::string> earlier;
     {
         auto reader = RunReader::open(file);
+        earlier = reader->environments();
         for (const TryRow& row : reader->tries()) cost += row.end.usage.cost.value_or(0);
     }
     StoreOptions options;
@@ -249,6 +252,12 @@ int command_resume(const Arguments& arguments) {
     LiveRun live(store->plan(), arguments.run, known_secrets());
     if (std::string changed = changes(arguments.run); !changed.empty())
         store->audit(user_name(), "resume with other limits than planned", changed);
+    if (std::string changed = changed_models(earlier, live.environment()); !changed.empty()) {
+        store->audit(user_name(), "resume with another model", changed);
+        print_error("assay: warning: the model is not the one that the run began with: " + changed +
+                    "\n  attempts of both are now in one run; `assay show --json` says which start "
+                    "was when");
+    }
     return run_store(*store, live, arguments.run, cost, file);
 }
 

@@ -2,6 +2,7 @@
 
 #include "assay/base/clock.h"
 #include "assay/base/fs.h"
+#include "assay/base/json.h"
 #include "assay/base/text.h"
 #include "version.h"
 
@@ -107,6 +108,27 @@ std::string environment_record(const PlanRecord& plan, const ModelsBySpec& model
                 {"suite", suite(plan)},
                 {"models", models_json(models)}};
     return redactor.clean(out.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string changed_models(const std::vector<std::string>& earlier, const std::string& now) {
+    auto hashes = [](const std::string& record) {
+        std::map<std::string, std::string> out;
+        const Json json = parse_json<Json>(record);
+        if (!json.is_object() || !json.contains("models")) return out;
+        for (const Json& model : json["models"])
+            if (model.value("sha256", Json()).is_string())
+                out[model.value("spec", "")] = model["sha256"].get<std::string>();
+        return out;
+    };
+    std::map<std::string, std::string> before;
+    for (const std::string& record : earlier)
+        for (auto& [spec, hash] : hashes(record)) before[spec] = hash;
+    std::string out;
+    for (const auto& [spec, hash] : hashes(now))
+        if (auto found = before.find(spec); found != before.end() && found->second != hash)
+            out += (out.empty() ? "" : ", ") + spec + " was " + found->second.substr(0, 12) +
+                   " and is " + hash.substr(0, 12);
+    return out;
 }
 
 } // namespace assay

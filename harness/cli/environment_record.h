@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace assay {
 
@@ -21,5 +22,9 @@ using ModelsBySpec = std::map<std::string, ModelFacts>;
 
 std::string environment_record(const PlanRecord& plan, const ModelsBySpec& models,
                                SandboxBackend& backend, const Redactor& redactor);
+
+// Models that answer otherwise than at the last start of the run that knew them: one line, or
+// empty.
+std::string changed_models(const std::vector<std::string>& earlier, const std::string& now);
 
 } // namespace assay

@@ -45,6 +45,7 @@ class LiveRun {
     LiveRun(const PlanRecord& plan, const RunArguments& arguments, Redactor& redactor);
 
     void connect(RunStore& store);
+    const std::string& environment() const { return environment_; } // the record of this start
     RunParts parts(RunStore& store, RunObserver& observer);
     RunSettings settings() const;
     SandboxBackend& sandboxes() { return *sandboxes_; }

@@ -80,3 +80,17 @@ TEST_CASE("a small cache, other threads, other company: the same ids and log-pro
         }
     }
 }
+
+TEST_CASE("a resume with other weights says so, and the record keeps it") {
+    EngineRun run;
+    run.assay.write_sums(2);
+    REQUIRE(run(sums("r.db", "max_tokens=20", {"--max-turns", "1"})).exit.code == 0);
+    CHECK_THAT(run.assay({"resume", "r.db"}).err, !Catch::Contains("another model"));
+    CHECK(run.assay.show("r.db")["run"]["audit"].empty());
+    TinyCheckpoint other;
+    other.seed = 2;
+    other.write(run.assay.folder() / "tiny");
+    CHECK_THAT(run.assay({"resume", "r.db"}).err,
+               Catch::Contains("not the one that the run began"));
+    CHECK(run.assay.show("r.db")["run"]["audit"][0]["what"] == "resume with another model");
+}
