@@ -33,7 +33,8 @@ std::uint64_t free_memory(FileSystem& files) {
     constexpr std::uint64_t none = std::uint64_t{1} << 62;
     std::uint64_t machine = number_in(files, "/proc/meminfo", "MemAvailable:", 0) * 1024;
     // What the kernel may drop is no use of ours: weights that were read lie there too.
-    auto left = [&](const Path& limit, const Path& used, const Path& parts, std::string prefix) {
+    auto left = [&](const Path& limit, const Path& used, const Path& parts,
+                    const std::string& prefix) {
         const std::uint64_t most = number_in(files, limit, "", none);
         std::uint64_t now = number_in(files, used, "", 0);
         for (const char* kind : {"active_file ", "inactive_file "})
