@@ -16,8 +16,10 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 struct Rig {
-    explicit Rig(Compute compute, int threads = 1)
-        : forward(config, model.weights, compute, threads)
+    explicit Rig(Compute compute, int threads = 1,
+                 const TextConfig& shape = engine::test::small_config())
+        : config(shape)
+        , forward(config, model.weights, compute, threads)
         , cache(config, 400 * PageCache::bytes_of_page(config), compute) {}
 
     std::vector<float> append(Sequence& sequence, const Ids& ids, std::size_t begin,
@@ -48,7 +50,7 @@ struct Rig {
         return out;
     }
 
-    TextConfig config = engine::test::small_config();
+    TextConfig config;
     engine::test::RandomModel model{config};
     Forward forward;
     PageCache cache;
@@ -78,6 +80,34 @@ TEST_CASE("prefill is decode is any chunking, bit for bit") {
         }));
         CHECK(rig.cache.free_pages() == rig.cache.pages()); // and every page came back
     }
+}
+
+// Heads, rotation, blocks and index heads of the checkpoints that we hold against the reference.
+TEST_CASE("prefill is decode at the shapes of the release and of two others") {
+    TextConfig release = engine::test::small_config(), wide = release, local = release;
+    release.head_dim = release.index_dim = 128;
+    release.rotary_dim = 64;
+    release.block = 128;
+    release.top_blocks = 2; // so that a prompt of 420 tokens drops blocks
+    release.layers = {{true, true}, {true, false}};
+    wide.head_dim = wide.index_dim = 32;
+    wide.rotary_dim = 16;
+    wide.top_blocks = 4;
+    wide.init_blocks = 1;
+    local.block = 16;
+    local.top_blocks = 4;
+    local.local_blocks = 2;
+    local.experts_per_token = 3;
+    for (const auto& [shape, length] :
+         {std::pair{release, 420}, std::pair{wide, 90}, std::pair{local, 130}})
+        for (Compute compute : {Compute::F32, Compute::Bf16}) {
+            Rig one(compute, 1, shape), two(compute, 2, shape);
+            Ids ids;
+            for (int i = 0; i < length; ++i) ids.push_back((i * 31 + i * i / 7) % 97);
+            const std::vector<float> want = one.whole(ids);
+            CHECK(same_bits(two.in_pieces(ids, {100, 1, 27, 129, 3}), want));
+            CHECK(same_bits(two.in_pieces(ids, {}), want));
+        }
 }
 
 TEST_CASE("alone is in any batch, with any number of threads") {
