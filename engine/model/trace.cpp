@@ -245,10 +245,10 @@ class Tracer {
             const std::int64_t begin = std::max(first, given.first);
             const std::int64_t end = std::min(first + count, given.first + rows);
             if (begin >= end) continue;
-            out.push_back({begin - first,
-                           given.rows.subspan(
-                               static_cast<std::size_t>((begin - given.first) * width),
-                               static_cast<std::size_t>((end - begin) * width))});
+            out.push_back(
+                {begin - first,
+                 given.rows.subspan(static_cast<std::size_t>((begin - given.first) * width),
+                                    static_cast<std::size_t>((end - begin) * width))});
         }
         return out;
     }
