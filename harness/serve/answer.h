@@ -47,8 +47,9 @@ std::unique_ptr<AnswerStream> messages_stream(AnswerFacts facts, EventOut out);
 
 // The reasoning of a message, joined by nothing.
 std::string reasoning_of(const Message& message);
-// What of `whole` follows `sent`. Throws ApiError(Internal) if it does not begin so: a provider began
-// anew behind our back, and what was sent cannot be taken back. Space at the end does not count.
+// What of `whole` follows `sent`. Throws ApiError(Internal) if it does not begin so: a provider
+// began anew behind our back, and what was sent cannot be taken back. Space at the end does not
+// count.
 std::string_view rest_after(std::string_view whole, std::string_view sent);
 
 } // namespace assay::serve

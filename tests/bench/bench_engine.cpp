@@ -170,8 +170,7 @@ double status_mib(const char* key) {
 
 std::vector<Figure> figures(const Rig& rig, const Work& work) {
     std::vector<Figure> out;
-    const double value_bytes =
-        rig.cache.bf16() ? 2 : 4;
+    const double value_bytes = rig.cache.bf16() ? 2 : 4;
     for (std::int64_t n : rig.s.prefill) {
         double attention = 0;
         for (std::int64_t i = 0; i < n; ++i)

@@ -190,7 +190,7 @@ TEST_CASE("the accepted texts are valid JSON by the schema, and the rejected one
 }
 
 TEST_CASE("what cannot be enforced is refused, with keyword and place") {
-    std::vector<std::pair<const char*, const char*>> refused {
+    std::vector<std::pair<const char*, const char*>> refused{
         {R"({"properties": {"a/b": {"not": {}}}})", "schema/properties/a~1b: not:"},
         {R"({"type": "strin"})", "schema: type: \"strin\" is not a type"},
         {R"({"items": {"multipleOf": 3}})", "schema/items: multipleOf:"},
@@ -222,7 +222,8 @@ TEST_CASE("what cannot be enforced is refused, with keyword and place") {
         {R"({"properties": {"a": false}})", "schema/properties/a: nothing fits it"},
         {"7", "schema: nothing fits it, or it is no schema"},
         {"{", "schema: it is not JSON"},
-        {R"x({"type": "string", "pattern": "(?=a)"})x", "schema: pattern: cannot be enforced while"},
+        {R"x({"type": "string", "pattern": "(?=a)"})x",
+         "schema: pattern: cannot be enforced while"},
         {R"({"type": "string", "pattern": "(a)\\1"})", "schema: pattern: cannot be enforced while"},
         {R"({"type": "string", "pattern": "a", "maxLength": 3})", "schema: pattern: cannot be"},
         {R"({"type": "string", "pattern": "^</mm:think>$"})", "schema: no value fits it"},
