@@ -84,6 +84,9 @@ TEST_CASE("a timeout cancels the request and drops the late answer") {
 
     CHECK_THROWS_AS(client->call("cancelled", "{}", fixture.cancel), mcp::CallTimeout);
     client->request("ping", "{}", fixture.cancel);
+    // Standard error is another pipe than that of the answer.
+    for (int i = 0; i < 1000 && !has(client->log_tail(), "got notifications/cancelled of "); ++i)
+        std::this_thread::sleep_for(10ms);
     CHECK(has(client->log_tail(), "got notifications/cancelled of "));
 }
 
