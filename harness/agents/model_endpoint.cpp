@@ -34,29 +34,11 @@ std::string make_token(Random& random) {
 
 } // namespace
 
-struct ModelEndpoint::Door {
-    std::mutex mutex;
-    std::condition_variable left;
-    int inside = 0;
-    bool shut = false;
-
-    bool enter() {
-        std::lock_guard lock(mutex);
-        if (!shut) ++inside;
-        return !shut;
-    }
-    void leave() {
-        std::lock_guard lock(mutex);
-        --inside;
-        left.notify_all();
-    }
-};
-
 ModelEndpoint::ModelEndpoint(TrialContext& context, const EndpointOptions& options)
     : stop_(context.cancel().child())
     , token_(make_token(context.secret_random()))
     , name_(options.name)
-    , door_(std::make_shared<Door>()) {
+    , door_(std::make_shared<ServiceDoor>()) {
     ServeOptions serve;
     serve.name = name_;
     serve.any_name = options.any_name;
@@ -68,9 +50,9 @@ ModelEndpoint::ModelEndpoint(TrialContext& context, const EndpointOptions& optio
         std::make_unique<ModelServer>(context.model("agent"), context.blobs(), std::move(serve));
     exposed_ = context.environment().main().expose(
         [this, door = door_](std::unique_ptr<Stream> connection, const Cancel&) {
-            if (!door->enter()) return;
-            serve_connection(*connection, server_->handler(), server_->http_options(), stop_);
-            door->leave();
+            door->pass([&] {
+                serve_connection(*connection, server_->handler(), server_->http_options(), stop_);
+            });
         },
         context.cancel());
 }
@@ -78,9 +60,7 @@ ModelEndpoint::ModelEndpoint(TrialContext& context, const EndpointOptions& optio
 ModelEndpoint::~ModelEndpoint() {
     stop_.cancel(Cause::Aborted, "the agent has ended");
     exposed_.reset();
-    std::unique_lock lock(door_->mutex);
-    door_->shut = true;
-    door_->left.wait(lock, [&] { return door_->inside == 0; });
+    door_->shut();
 }
 
 std::map<std::string, std::string> ModelEndpoint::environment() const {

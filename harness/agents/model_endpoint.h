@@ -7,6 +7,7 @@
 
 #include "assay/api/trial.h"
 #include "assay/serve/model_server.h"
+#include "service_door.h"
 
 #include <exception>
 #include <map>
@@ -37,7 +38,6 @@ class ModelEndpoint {
     int calls() const; // answered so far
 
   private:
-    struct Door; // outlives this in the service: connections that come too late find it shut
     void note(const ServedRequest& request);
 
     mutable std::mutex mutex_;
@@ -46,7 +46,7 @@ class ModelEndpoint {
     Cancel stop_;
     std::string token_, name_;
     std::unique_ptr<ModelServer> server_;
-    std::shared_ptr<Door> door_;
+    std::shared_ptr<ServiceDoor> door_;
     std::unique_ptr<Exposed> exposed_;
 };
 

@@ -97,38 +97,20 @@ std::string ToolBridge::client_script(std::string_view address) {
     return replace_all(std::move(script), "@PORT@", address.substr(colon + 1));
 }
 
-struct ToolBridge::Door {
-    std::mutex mutex;
-    std::condition_variable left;
-    int inside = 0;
-    bool shut = false;
-
-    bool enter() {
-        std::lock_guard lock(mutex);
-        if (!shut) ++inside;
-        return !shut;
-    }
-    void leave() {
-        std::lock_guard lock(mutex);
-        --inside;
-        left.notify_all();
-    }
-};
-
 ToolBridge::ToolBridge(TrialContext& context)
     : context_(context)
     , stop_(context.cancel().child())
-    , door_(std::make_shared<Door>()) {
+    , door_(std::make_shared<ServiceDoor>()) {
     Sandbox& sandbox = context.environment().main();
     exposed_ = sandbox.expose(
         [this, door = door_](std::unique_ptr<Stream> connection, const Cancel&) {
-            if (!door->enter()) return;
-            try {
-                serve(*connection, stop_);
-            } catch (const std::exception& e) { // the client sees its connection close
-                log_debug("tool client: {}", e.what());
-            }
-            door->leave();
+            door->pass([&] {
+                try {
+                    serve(*connection, stop_);
+                } catch (const std::exception& e) { // the client sees its connection close
+                    log_debug("tool client: {}", e.what());
+                }
+            });
         },
         context.cancel());
     sandbox.put_file(kClientPath, client_script(exposed_->address()), 0755, context.cancel());
@@ -137,9 +119,7 @@ ToolBridge::ToolBridge(TrialContext& context)
 ToolBridge::~ToolBridge() {
     exposed_.reset();
     stop_.cancel(Cause::Aborted, "the agent has ended");
-    std::unique_lock lock(door_->mutex);
-    door_->shut = true;
-    door_->left.wait(lock, [&] { return door_->inside == 0; });
+    door_->shut();
 }
 
 void ToolBridge::serve(Stream& connection, const Cancel& cancel) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "assay/api/trial.h"
+#include "service_door.h"
 
 #include <exception>
 #include <memory>
@@ -40,7 +41,6 @@ class ToolBridge {
         bool ok = false;
         std::string text;
     };
-    struct Door; // outlives the bridge in the service: calls that come too late find it shut
     void serve(Stream& connection, const Cancel& cancel);
     Reply reply(std::string_view verb, std::string_view name, std::string body);
     Reply call(std::string_view name, std::string arguments);
@@ -53,7 +53,7 @@ class ToolBridge {
     std::optional<std::string> answer_; // not yet submitted
     std::exception_ptr failure_;
     Cancel stop_;
-    std::shared_ptr<Door> door_;
+    std::shared_ptr<ServiceDoor> door_;
     std::unique_ptr<Exposed> exposed_;
 };
 
